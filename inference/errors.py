@@ -1,0 +1,47 @@
+"""Everything the medicine can refuse, as one tree.
+
+    OrdertimeError
+    ├── VocabularyError      variables.toml is wrong, or an artefact was trained on another one
+    ├── ArtifactError        a model folder that must not be used
+    │   ├── ArtifactMissing      a file named in the manifest is not there
+    │   ├── ChecksumMismatch     a file is not the one that was released
+    │   └── DeviceUnavailable    CUDA was required and the session did not get it
+    ├── ChartError           a chart that cannot be built (a value without a time, a naive datetime)
+    └── UnsoundOutput        a model answered NaN or infinity: it never leaves `assess`
+
+A message says what was wrong, where, and what would mend it; it never carries patient data.
+"""
+
+from __future__ import annotations
+
+
+class OrdertimeError(Exception):
+    """Root of all refusals of this package."""
+
+
+class VocabularyError(OrdertimeError):
+    """The clinical vocabulary is malformed, or does not match an artefact's."""
+
+
+class ArtifactError(OrdertimeError):
+    """A model folder that must not be used."""
+
+
+class ArtifactMissing(ArtifactError):
+    """A file the manifest names is absent."""
+
+
+class ChecksumMismatch(ArtifactError):
+    """A file differs from the one the manifest was signed off with."""
+
+
+class DeviceUnavailable(ArtifactError):
+    """A GPU was required and ONNX Runtime's session did not get one."""
+
+
+class ChartError(OrdertimeError):
+    """A chart was asked for that cannot be built."""
+
+
+class UnsoundOutput(OrdertimeError):
+    """A model produced NaN or infinity."""
