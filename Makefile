@@ -1,0 +1,51 @@
+# make demo   environment, stand-in hospital, app, and a URL to open
+# make test   everything but what needs a missing browser, which it names
+# make check  lint, types, security lint, tests, architecture: the same as CI
+# make train  both models, from the open data (see training/README.md)
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+export EHR_PORT APP_PORT
+
+.PHONY: demo test check lint types train bench clean
+
+demo: $(VENV)/.run
+	@exec $(BIN)/python -m demo.up
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: lint types test
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/bandit -q -r inference ehr governance webapp -c pyproject.toml
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+train: $(VENV)/.train
+	$(BIN)/python -m training run --task all
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.hook
+	$(BIN)/python -m benchmarks.batch
+
+$(BIN)/python:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || { echo "Python 3.11 or newer is needed, with venv: install it, or say where with 'make PYTHON=/path/to/python3.11'"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.train: requirements-train.txt requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-train.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis

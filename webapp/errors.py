@@ -1,0 +1,128 @@
+"""Every fault as a status, a sentence and a remedy.
+
+Machines (the CDS client) get an OperationOutcome, people get a page. Neither carries a stack trace, a token or
+anything about a patient. No fault becomes an empty answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from flask import Flask, Response, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from ehr.errors import (
+    Conflict,
+    EhrError,
+    EhrUnavailable,
+    LaunchRefused,
+    MalformedRequest,
+    MissingData,
+    NotFound,
+    NotPermitted,
+    Throttled,
+    Unauthorised,
+    UnknownIssuer,
+    UntrustedCaller,
+)
+from governance.errors import LedgerUnavailable
+from inference.errors import OrdertimeError
+from webapp import words
+
+log = structlog.get_logger()
+
+STATUS: tuple[tuple[type[Exception], int, str, str], ...] = (
+    # error, status, FHIR issue type, words' key of the page that people see
+    (MalformedRequest, 400, "invalid", "malformed"),
+    (LaunchRefused, 400, "business-rule", "launch-refused"),
+    (UntrustedCaller, 401, "login", "not-trusted"),
+    (Unauthorised, 401, "expired", "session-expired"),
+    (UnknownIssuer, 403, "forbidden", "unknown-hospital"),
+    (NotPermitted, 403, "forbidden", "not-permitted"),
+    (NotFound, 404, "not-found", "not-found"),
+    (Conflict, 409, "conflict", "conflict"),
+    (MissingData, 412, "required", "missing-data"),
+    (Throttled, 503, "throttled", "hospital-busy"),
+    (EhrUnavailable, 502, "transient", "hospital-silent"),
+    (EhrError, 502, "processing", "hospital-silent"),
+    (LedgerUnavailable, 503, "transient", "ledger-unavailable"),
+    (OrdertimeError, 500, "exception", "model-fault"),
+)
+
+
+class SessionExpired(Exception):
+    """The visit is over, or this browser is not the one it was opened in."""
+
+
+def install(app: Flask) -> None:
+    """Answer every exception the doors raise."""
+    app.register_error_handler(SessionExpired, lambda error: page(401, "session-expired", error))
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _any)
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    key = {404: "not-found", 405: "malformed", 413: "too-large", 415: "malformed", 429: "too-many"}.get(
+        status, "malformed" if status < 500 else "fault"
+    )
+    if for_machines():
+        return outcome(status, "processing", error.description or error.name)
+    return page(status, key, error)
+
+
+def _any(error: Exception) -> Response:
+    for kind, status, issue, key in STATUS:
+        if isinstance(error, kind):
+            break
+    else:
+        status, issue, key = 500, "exception", "fault"
+    reference = uuid4().hex[:12]
+    known = status != 500
+    log.log(
+        30 if known else 40, "refused" if known else "fault", status=status, error=type(error).__name__,
+        reference=reference, path=request.url_rule.rule if request.url_rule else "", exc_info=not known,
+    )
+    text = str(error) if known else f"an internal fault, reference {reference}"
+    if for_machines():
+        answer = outcome(status, issue, text)
+    else:
+        answer = page(status, key, error if known else None, reference)
+    if isinstance(error, Throttled) and error.retry_after:
+        answer.headers["Retry-After"] = str(int(error.retry_after) or 1)
+    if status == 401 and for_machines():
+        answer.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    return answer
+
+
+def for_machines() -> bool:
+    """Whether the caller is a program: the CDS Hooks door and the health checks."""
+    return request.path.startswith(("/cds-services", "/healthz", "/readyz", "/metrics", "/.well-known"))
+
+
+def outcome(status: int, issue: str, text: str) -> Response:
+    """An OperationOutcome with one issue."""
+    body: dict[str, Any] = {
+        "resourceType": "OperationOutcome",
+        "issue": [{"severity": "error", "code": issue, "diagnostics": text}],
+    }
+    answer = jsonify(body)
+    answer.status_code = status
+    return answer
+
+
+def page(status: int, key: str, error: Exception | None = None, reference: str = "") -> Response:
+    """The page a person sees: what happened, and what to do now."""
+    detail = "" if error is None or isinstance(error, HTTPException) else str(error)
+    body = render_template(
+        "error.html",
+        title=words.say("en", f"error.{key}.title"),
+        text=words.say("en", f"error.{key}.text"),
+        remedy=words.say("en", f"error.{key}.remedy"),
+        detail=detail,
+        reference=reference,
+        language="en",
+    )
+    return Response(body, status=status, mimetype="text/html")

@@ -1,0 +1,147 @@
+"""Settings: frozen, from the environment, and the only place where the environment is read.
+
+Refuses to start half-configured: in production a missing or short secret, a public URL without https, a tenant
+folder that is not there or a database in memory is an error that names the variable and the remedy. In
+development and demonstration the stand-ins are loud: `Settings.warnings` lists them, and the app logs each.
+`docs/settings.md` describes every variable; a test compares it with this file.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+MODES: Final = ("production", "demonstration", "development")
+DEVICES: Final = ("auto", "cpu", "cuda")
+ROOT: Final = Path(__file__).resolve().parent.parent
+SHORTEST_SECRET: Final = 32
+
+
+class SettingsError(Exception):
+    """A setting that would make the app start wrong: the variable, what is wrong, and what to set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the app is told from outside. See docs/settings.md for each variable."""
+
+    mode: str
+    public_url: str
+    tenants: Path
+    secret: bytes = field(repr=False)
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    device: str
+    artifacts: Path
+    hook_deadline: float  # seconds after which a hook answers 503 rather than late
+    read_budget: float  # seconds all FHIR reads of one launch may take together
+    visit_hours: float
+    log_level: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def production(self) -> bool:
+        """Whether every stand-in is refused."""
+        return self.mode == "production"
+
+
+VARIABLES: Final[Mapping[str, str]] = {
+    "ORDERTIME_MODE": "development",
+    "ORDERTIME_PUBLIC_URL": "http://127.0.0.1:8000",
+    "ORDERTIME_TENANTS": str(ROOT / "tenants"),
+    "ORDERTIME_SECRET_KEY": "",
+    "DATABASE_URL": f"sqlite:///{ROOT / 'var' / 'ordertime.db'}",
+    "REDIS_URL": "",
+    "INFERENCE_DEVICE": "auto",
+    "ORDERTIME_ARTIFACTS": str(ROOT / "inference" / "artifacts"),
+    "ORDERTIME_HOOK_DEADLINE": "2.0",
+    "ORDERTIME_READ_BUDGET": "8.0",
+    "ORDERTIME_VISIT_HOURS": "8",
+    "ORDERTIME_LOG_LEVEL": "INFO",
+}
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """The settings in `environment`. Raises SettingsError on the first one the app must not start with."""
+    told = {name: environment.get(name, "").strip() or default for name, default in VARIABLES.items()}
+    mode = _one_of("ORDERTIME_MODE", told["ORDERTIME_MODE"], MODES)
+    warnings: list[str] = []
+    settings = Settings(
+        mode=mode,
+        public_url=_public_url(told["ORDERTIME_PUBLIC_URL"], mode),
+        tenants=_folder("ORDERTIME_TENANTS", told["ORDERTIME_TENANTS"], needed=mode != "development"),
+        secret=_secret(told["ORDERTIME_SECRET_KEY"], mode, warnings),
+        database_url=_database(told["DATABASE_URL"], mode, "DATABASE_URL" in environment, warnings),
+        redis_url=told["REDIS_URL"],
+        device=_one_of("INFERENCE_DEVICE", told["INFERENCE_DEVICE"], DEVICES),
+        artifacts=_folder("ORDERTIME_ARTIFACTS", told["ORDERTIME_ARTIFACTS"], needed=True),
+        hook_deadline=_seconds("ORDERTIME_HOOK_DEADLINE", told["ORDERTIME_HOOK_DEADLINE"]),
+        read_budget=_seconds("ORDERTIME_READ_BUDGET", told["ORDERTIME_READ_BUDGET"]),
+        visit_hours=_seconds("ORDERTIME_VISIT_HOURS", told["ORDERTIME_VISIT_HOURS"]),
+        log_level=_one_of("ORDERTIME_LOG_LEVEL", told["ORDERTIME_LOG_LEVEL"].upper(),
+                          ("DEBUG", "INFO", "WARNING", "ERROR")),
+        warnings=tuple(warnings),
+    )
+    if settings.production and environment.get("FLASK_DEBUG", "") not in ("", "0"):
+        raise SettingsError("FLASK_DEBUG is set in production: unset it, the debugger runs code for anybody")
+    return settings
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise SettingsError(f"{name} is '{value}'; set it to one of {', '.join(allowed)}")
+    return value
+
+
+def _public_url(value: str, mode: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise SettingsError(f"ORDERTIME_PUBLIC_URL is '{value}'; set the https address the EHR reaches the app at")
+    if mode == "production" and parts.scheme != "https":
+        raise SettingsError("ORDERTIME_PUBLIC_URL is not https; in production patient data needs TLS")
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise SettingsError("ORDERTIME_PUBLIC_URL is http on another machine; only loopback may do without TLS")
+    return value.rstrip("/")
+
+
+def _folder(name: str, value: str, *, needed: bool) -> Path:
+    path = Path(value)
+    if needed and not path.is_dir():
+        raise SettingsError(f"{name} is '{value}', which is not a folder; create it or point {name} elsewhere")
+    return path
+
+
+def _secret(value: str, mode: str, warnings: list[str]) -> bytes:
+    if not value:
+        if mode == "production":
+            raise SettingsError("ORDERTIME_SECRET_KEY is not set; generate one with `openssl rand -hex 32`")
+        warnings.append("ORDERTIME_SECRET_KEY is not set: a random one serves until this process ends")
+        return secrets.token_bytes(SHORTEST_SECRET)
+    if len(value) < SHORTEST_SECRET or len(set(value)) < 8:
+        raise SettingsError(
+            f"ORDERTIME_SECRET_KEY is too short or too plain: {SHORTEST_SECRET} random characters or more, "
+            "for example from `openssl rand -hex 32`"
+        )
+    return value.encode()
+
+
+def _database(value: str, mode: str, told: bool, warnings: list[str]) -> str:
+    if mode == "production" and (not told or ":memory:" in value or value == "sqlite://"):
+        raise SettingsError("DATABASE_URL is not set, or lives in memory; name the file or the PostgreSQL to keep")
+    if not told:
+        warnings.append("DATABASE_URL is not set: the ledger is kept in var/ordertime.db")
+    return value
+
+
+def _seconds(name: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e6:
+        raise SettingsError(f"{name} is '{value}'; set a positive number")
+    return number
