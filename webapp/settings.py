@@ -41,6 +41,7 @@ class Settings:
     read_budget: float  # seconds all FHIR reads of one launch may take together
     visit_hours: float
     log_level: str
+    metrics_folder: str  # where the workers' counters meet; "" for a single process
     warnings: tuple[str, ...] = ()
 
     @property
@@ -62,6 +63,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "ORDERTIME_READ_BUDGET": "8.0",
     "ORDERTIME_VISIT_HOURS": "8",
     "ORDERTIME_LOG_LEVEL": "INFO",
+    "PROMETHEUS_MULTIPROC_DIR": "",
 }
 
 
@@ -84,6 +86,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         visit_hours=_seconds("ORDERTIME_VISIT_HOURS", told["ORDERTIME_VISIT_HOURS"]),
         log_level=_one_of("ORDERTIME_LOG_LEVEL", told["ORDERTIME_LOG_LEVEL"].upper(),
                           ("DEBUG", "INFO", "WARNING", "ERROR")),
+        metrics_folder=told["PROMETHEUS_MULTIPROC_DIR"],
         warnings=tuple(warnings),
     )
     if settings.production and environment.get("FLASK_DEBUG", "") not in ("", "0"):

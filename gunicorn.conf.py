@@ -1,0 +1,37 @@
+"""How gunicorn runs the app: threads in a few workers, models opened in each worker after the fork.
+
+Scale by workers: one intra-op thread a session (two halved the throughput of a busy machine). Never --preload:
+ONNX sessions made before a fork abort their workers on stop.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any
+
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = 8
+timeout = 60
+graceful_timeout = 20
+keepalive = 5
+max_requests = 20_000
+max_requests_jitter = 2_000
+limit_request_line = 8190
+forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+
+# Counters of all workers are added up by /metrics.
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="ordertime-metrics-"))
+
+
+def post_worker_init(worker: Any) -> None:
+    """Open the rooms before the first request: no physician waits for a model to load."""
+    worker.app.callable.extensions["ordertime"].warm()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """A worker that went away no longer counts as alive."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

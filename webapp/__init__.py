@@ -1,0 +1,36 @@
+"""The house for people: a Flask app that knows HTTP and no arithmetic.
+
+`create_app` is its table of contents. Doors (`hooks`, `launch`, `pages`) call the spine (`consult`); the spine
+calls the rooms (`ehr`, `inference`, `governance`); faces (`cards`, `result`, `handout`) turn an assessment into
+words. Doors never import one another, faces import inference's types alone.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from webapp.settings import ROOT, Settings
+
+MAX_BODY = 8 * 1024 * 1024  # a hook with a prefetch of some thousand Observations; more is refused with 413
+
+
+def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
+    """The app. `rooms` is given by tests that bring their own clock, transport or models."""
+    app = Flask("ordertime", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, MAX_FORM_MEMORY_SIZE=100_000, MAX_FORM_PARTS=50)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    ops.log_to_stderr(settings)
+    Rooms.install(app, rooms or Rooms(settings))
+
+    errors.install(app)  # every fault: a status, a sentence, a remedy
+    security.install(app)  # headers, cookies, who may frame us
+    ops.install(app)  # /healthz /readyz /metrics
+    hooks.install(app)  # the CDS Hooks door: discovery, services, feedback
+    launch.install(app)  # the SMART door: /launch /callback /.well-known/jwks.json
+    pages.install(app)  # /result /handout/<id> /about
+    cli.install(app)  # flask --app wsgi score, db-upgrade
+    return app
+
+
+from webapp import cli, errors, hooks, launch, ops, pages, security  # noqa: E402  the doors need nothing of create_app
+from webapp.rooms import Rooms  # noqa: E402

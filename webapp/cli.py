@@ -1,0 +1,46 @@
+"""What the people who run it type: `flask --app wsgi score ...`, `flask --app wsgi db upgrade`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+
+from webapp.rooms import here
+
+database = AppGroup("db", help="The ledger's tables.")
+
+
+def install(app: Flask) -> None:
+    """Add the commands to the flask command line."""
+    app.cli.add_command(score)
+    app.cli.add_command(database)
+
+
+@click.command()
+@click.option("--bulk-export", "export", required=True, type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="Folder with a FHIR R4 bulk export: Patient*.ndjson, Observation*.ndjson, ..., each also .gz.")
+@click.option("--as-of", "moments", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="CSV with the columns patient,as_of (ISO 8601 with a zone); many moments a patient.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.csv or FILE.parquet")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+@with_appcontext
+def score(export: Path, moments: Path, out: Path, workers: int) -> None:
+    """Assess patients of a bulk export at many moments: the same spine without a browser."""
+    from webapp import score as batch  # pyarrow and rich stay off the web process's import path
+
+    try:
+        summary = batch.score(export, moments, out, artifacts=here().settings.artifacts, workers=workers)
+    except batch.ScoreError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(str(summary), err=True)
+
+
+@database.command("upgrade")
+@with_appcontext
+def upgrade() -> None:
+    """Bring the tables to this version's. The app also does so at start; this does it before."""
+    _ = here().store
+    click.echo(f"{current_app.name}: the tables are those of this version", err=True)

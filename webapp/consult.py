@@ -1,0 +1,71 @@
+"""The spine: a record and a moment in, assessments out, and the ledger remembers.
+
+Both doors and the batch come through here, so that the same patient at the same moment gets the same answer
+whichever way it was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ehr.tenants import ModelPolicy, Tenant
+from governance.ledger import Ledger
+from inference.assess import assess
+from inference.assessment import Assessment
+from inference.chart import Record
+from inference.model import Model
+
+SEED = 20260901  # of the sampled part of an explanation; stored with every assessment
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Where, when and for whom an answer is given."""
+
+    tenant: Tenant
+    patient: str
+    moment: datetime
+    door: str  # "hook" or "launch"
+    instance: str = ""  # the hook's instance: asked twice, answered once
+    hook: str = ""
+    user: str = ""
+    encounter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Consultation:
+    """One model's answer, as recorded: what is shown is what the ledger holds."""
+
+    id: str
+    assessment: Assessment
+    policy: ModelPolicy
+
+
+def consult(record: Record, models: Iterable[Model], ledger: Ledger, occasion: Occasion) -> tuple[Consultation, ...]:
+    """Assess `record` at the occasion's moment with each model, write the ledger, return what was written.
+
+    Raises LedgerUnavailable when an answer could not be kept: what is not remembered is not said.
+    """
+    chart = record.at(occasion.moment)
+    return tuple(
+        _remembered(assess(chart, model, confirmed_assays=occasion.tenant.confirmed_assays, seed=SEED), ledger, occasion)
+        for model in models
+    )
+
+
+def _remembered(assessment: Assessment, ledger: Ledger, occasion: Occasion) -> Consultation:
+    policy = occasion.tenant.models[assessment.model]
+    kept = ledger.record(
+        assessment,
+        tenant=occasion.tenant.id,
+        patient=occasion.patient,
+        encounter=occasion.encounter,
+        door=occasion.door,
+        hook_instance=occasion.instance,
+        hook=occasion.hook,
+        user=occasion.user,
+        state=policy.state,
+    )
+    return Consultation(kept.id, kept.assessment, policy)

@@ -1,0 +1,103 @@
+"""The SMART door: /launch (and /standalone) to the hospital's authorisation server, /callback back, 303 to /result.
+
+Refuses an issuer that is not on the list before any request goes out; a state that is missing, used, expired or
+another browser's; and everything the hospital's answer gets wrong. Tokens go into the encrypted vault, never into
+a cookie, a page, a log or an address.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, Flask, Response, jsonify, redirect, request, url_for
+
+from ehr import smart
+from ehr.errors import LaunchRefused, UntrustedCaller
+from webapp import security
+from webapp.rooms import Rooms, here
+
+door = Blueprint("launch", __name__)
+LAUNCH_SECONDS = 600
+
+
+def install(app: Flask) -> None:
+    """Open the door."""
+    app.register_blueprint(door)
+
+
+@door.get("/launch")
+def launch() -> Response:
+    """EHR launch: both `iss` and `launch` are the EHR's to send."""
+    token = request.args.get("launch", "")
+    if not request.args.get("iss") or not token:
+        raise LaunchRefused("a launch from the EHR carries both 'iss' and 'launch'; one is missing")
+    return _begin(token)
+
+
+@door.get("/standalone")
+def standalone() -> Response:
+    """Standalone launch: the hospital's server asks which patient."""
+    if not request.args.get("iss"):
+        raise LaunchRefused("a standalone launch names the hospital's FHIR address in 'iss'")
+    return _begin(None)
+
+
+def _begin(launch_token: str | None) -> Response:
+    rooms = here()
+    tenant = rooms.tenants.by_issuer(request.args["iss"])
+    endpoints = smart.discover(rooms.http, tenant)
+    pending = smart.begin(tenant, endpoints, redirect_uri=_redirect_uri(rooms), launch=launch_token)
+    secret = security.fresh()
+    kept = {"pending": pending.to_dict(), "browser": security.digest(secret)}
+    rooms.vault.put("launch", pending.state, kept, ttl=LAUNCH_SECONDS)
+    answer = _see_other(smart.authorise_url(tenant, endpoints, pending))
+    security.set_cookie(answer, security.cookie_name("launch", pending.state), secret, LAUNCH_SECONDS)
+    return answer
+
+
+@door.get("/callback")
+def callback() -> Response:
+    """The way back: state proven ours, code redeemed, a new visit begun, and on to an address without secrets."""
+    rooms, state = here(), request.args.get("state", "")
+    kept = rooms.vault.take("launch", state) if state else None
+    if kept is None:
+        raise LaunchRefused("this launch is not known here, was used before, or took longer than ten minutes")
+    name = security.cookie_name("launch", state)
+    if security.digest(request.cookies.get(name, "")) != kept["browser"]:
+        raise LaunchRefused("the launch was begun in another browser, or the browser kept no cookie")
+    pending = smart.Pending.from_dict(kept["pending"])
+    tenant = rooms.tenants.by_id(pending.tenant)
+    grant = smart.finish(rooms.http, tenant, pending, request.args, keys=rooms.keys, now=rooms.clock())
+    if not grant.patient:
+        raise LaunchRefused("the hospital named no patient: open a chart first and launch from there")
+    visit, secret = security.fresh(), security.fresh()
+    seconds = int(timedelta(hours=rooms.settings.visit_hours).total_seconds())
+    opened = {
+        "tenant": tenant.id, "grant": grant.to_dict(), "browser": security.digest(secret),
+        "opened": rooms.clock().isoformat(), "app_context": grant.app_context,
+    }
+    rooms.vault.put("visit", visit, opened, ttl=seconds)
+    rooms.ledger.event(
+        "launch", tenant=tenant.id, patient=grant.patient, user=grant.user, assessment="", at=rooms.clock()
+    )
+    answer = _see_other(url_for("pages.result", visit=visit))
+    security.drop_cookie(answer, name)
+    security.set_cookie(answer, security.cookie_name("visit", visit), secret, seconds)
+    return answer
+
+
+@door.get("/.well-known/jwks.json")
+def jwks() -> Response:
+    """The public halves of the keys we sign client assertions with."""
+    return jsonify(smart.public_keys(here().tenants))
+
+
+def _redirect_uri(rooms: Rooms) -> str:
+    return f"{rooms.settings.public_url}/callback"
+
+
+def _see_other(url: str) -> Response:
+    answer = redirect(url, code=303)
+    assert isinstance(answer, Response)  # noqa: S101  werkzeug's redirect is typed for its own base class
+    return answer

@@ -1,0 +1,128 @@
+"""For the people who run it: health, readiness, metrics, logs.
+
+Nothing here names a patient or a user: logs carry the route, never the path; metrics count, never quote.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+import structlog
+from flask import Flask, Response, g, jsonify, request
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+from inference.assessment import State
+from webapp.rooms import here
+from webapp.settings import Settings
+
+ANSWERS = Counter("ordertime_answers_total", "Answers given, by route and status", ["route", "status"])
+SECONDS = Histogram(
+    "ordertime_answer_seconds", "Seconds to answer, by route", ["route"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2, 5, 10),
+)
+STAGES = Histogram(
+    "ordertime_stage_seconds", "Seconds spent in each stage of a consultation", ["stage"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+CARDS = Counter("ordertime_cards_total", "Hook answers, by service and what was said", ["service", "said"])
+FOREIGN = Counter("ordertime_foreign_rows_total", "Rows of another patient, dropped", ["door"])
+
+log = structlog.get_logger()
+
+
+def install(app: Flask) -> None:
+    """The three addresses, and a line in the log for each answer."""
+    app.add_url_rule("/healthz", "healthz", healthz)
+    app.add_url_rule("/readyz", "readyz", readyz)
+    app.add_url_rule("/metrics", "metrics", metrics)
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def healthz() -> Response:
+    """The process answers."""
+    return jsonify(status="ok")
+
+
+def readyz() -> tuple[Response, int]:
+    """The process can do its work: database, vault, models and tenants, each by name."""
+    rooms = here()
+    checks = {
+        "database": rooms.store.ready,
+        "vault": rooms.vault.ready,
+        "models": lambda: bool(rooms.models),
+        "tenants": lambda: bool(list(rooms.tenants)) or not rooms.settings.production,
+    }
+    found = {name: _holds(check) for name, check in checks.items()}
+    models = {
+        name: {"version": model.version, "device": model.device} for name, model in rooms.models.items()
+    } if found["models"] else {}
+    ready = all(found.values())
+    return jsonify(status="ready" if ready else "not ready", checks=found, models=models), 200 if ready else 503
+
+
+def _holds(check: object) -> bool:
+    try:
+        return bool(check())  # type: ignore[operator]
+    except Exception as error:  # readiness reports a fault, it does not have one
+        log.warning("not ready", error=type(error).__name__)
+        return False
+
+
+def metrics() -> Response:
+    """Counters of all workers, in Prometheus' text format."""
+    registry: CollectorRegistry = REGISTRY
+    if here().settings.metrics_folder:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry, path=here().settings.metrics_folder)  # type: ignore[no-untyped-call]
+    lines = generate_latest(registry).decode()
+    lines += "# HELP ordertime_model_state 1 for the state a model has at a tenant\n# TYPE ordertime_model_state gauge\n"
+    for tenant in here().tenants:
+        for name, policy in tenant.models.items():
+            for state in State:
+                value = int(policy.state == state)
+                lines += f'ordertime_model_state{{tenant="{tenant.id}",model="{name}",state="{state}"}} {value}\n'
+    for name, count in here().ledger.counts().items():
+        lines += f"# TYPE ordertime_ledger_{name} gauge\nordertime_ledger_{name} {count}\n"
+    return Response(lines, mimetype=CONTENT_TYPE_LATEST)
+
+
+def _begin() -> None:
+    g.began = time.perf_counter()
+
+
+def _end(response: Response) -> Response:
+    route = request.url_rule.rule if request.url_rule else "(none)"
+    seconds = time.perf_counter() - getattr(g, "began", time.perf_counter())
+    ANSWERS.labels(route, str(response.status_code)).inc()
+    SECONDS.labels(route).observe(seconds)
+    if route not in ("/healthz", "/readyz", "/metrics", "/static/<path:filename>"):
+        log.info("answered", route=route, status=response.status_code, ms=round(seconds * 1000, 1))
+    return response
+
+
+def log_to_stderr(settings: Settings) -> None:
+    """One JSON line an event; stand-ins are announced at start."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    for warning in settings.warnings:
+        log.warning("stand-in", what=warning)

@@ -1,0 +1,94 @@
+"""A visit: one launch of one patient in one browser, kept in the vault, proven by its own cookie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import g, request
+
+from ehr import smart
+from ehr.errors import Unauthorised
+from ehr.tenants import Tenant
+from webapp import security
+from webapp.errors import SessionExpired
+from webapp.rooms import Rooms
+
+EARLY = timedelta(seconds=45)  # a token this close to its end is renewed before it is used
+RENEWING_SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """The launch this request belongs to. `secret` is the cookie's, for the forms' tokens."""
+
+    id: str
+    tenant: Tenant
+    grant: smart.Grant
+    opened: datetime
+    secret: str
+    app_context: str = ""
+
+    @property
+    def form_token(self) -> str:
+        """What this visit's forms carry."""
+        return security.form_token(self.secret, self.id)
+
+
+def current(rooms: Rooms) -> Visit:
+    """The visit named by `visit` in the address, if this browser holds its cookie. Raises SessionExpired."""
+    key = request.values.get("visit", "")
+    kept = rooms.vault.get("visit", key) if key else None
+    if kept is None:
+        raise SessionExpired("this visit has ended")
+    secret = request.cookies.get(security.cookie_name("visit", key), "")
+    if security.digest(secret) != kept["browser"]:
+        raise SessionExpired("this visit was opened in another browser")
+    tenant = rooms.tenants.by_id(kept["tenant"])
+    g.frame_ancestors = tenant.frame_ancestors
+    return Visit(
+        key, tenant, smart.Grant.from_dict(kept["grant"]), datetime.fromisoformat(kept["opened"]), secret,
+        kept.get("app_context") or "",
+    )
+
+
+def close(rooms: Rooms, visit: Visit) -> None:
+    """End the visit: nothing of it is left to be used."""
+    rooms.vault.delete("visit", visit.id)
+
+
+def with_fresh_token(rooms: Rooms, visit: Visit) -> Visit:
+    """The visit with a token that will live through the reads. One worker renews, the others take what it got."""
+    expires = visit.grant.expires_at
+    if expires is None or expires - EARLY > rooms.clock():
+        return visit
+    return renew(rooms, visit)
+
+
+def renew(rooms: Rooms, visit: Visit) -> Visit:
+    """Exchange the refresh token, once across all workers. Raises Unauthorised when there is none."""
+    if not visit.grant.refresh_token:
+        raise Unauthorised("the hospital's permission has run out: open the app again from the chart")
+    if not rooms.vault.once("renewing", security.digest(visit.grant.refresh_token), ttl=RENEWING_SECONDS):
+        return _renewed_elsewhere(rooms, visit)
+    endpoints = smart.discover(rooms.http, visit.tenant)
+    grant = smart.refresh(rooms.http, visit.tenant, endpoints, visit.grant, now=rooms.clock())
+    kept: dict[str, Any] | None = rooms.vault.get("visit", visit.id)
+    if kept is None:
+        raise SessionExpired("this visit has ended")
+    seconds = int(timedelta(hours=rooms.settings.visit_hours).total_seconds())
+    rooms.vault.put("visit", visit.id, {**kept, "grant": grant.to_dict()}, ttl=seconds)
+    return replace(visit, grant=grant)
+
+
+def _renewed_elsewhere(rooms: Rooms, visit: Visit) -> Visit:
+    for _ in range(RENEWING_SECONDS * 5):
+        kept = rooms.vault.get("visit", visit.id)
+        if kept is None:
+            break
+        grant = smart.Grant.from_dict(kept["grant"])
+        if grant.access_token != visit.grant.access_token:
+            return replace(visit, grant=grant)
+        rooms.wait(0.2)
+    raise Unauthorised("the hospital's permission could not be renewed: open the app again from the chart")
