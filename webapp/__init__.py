@@ -7,15 +7,24 @@ words. Doors never import one another, faces import inference's types alone.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Flask
 
 from webapp.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from webapp.rooms import Rooms
 
 MAX_BODY = 8 * 1024 * 1024  # a hook with a prefetch of some thousand Observations; more is refused with 413
 
 
 def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     """The app. `rooms` is given by tests that bring their own clock, transport or models."""
+    # Imported here, so that a face or a batch process can be used without opening every door.
+    from webapp import cli, errors, hooks, launch, ops, pages, security
+    from webapp.rooms import Rooms
+
     app = Flask("ordertime", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, MAX_FORM_MEMORY_SIZE=100_000, MAX_FORM_PARTS=50)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -31,6 +40,3 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     cli.install(app)  # flask --app wsgi score, db-upgrade
     return app
 
-
-from webapp import cli, errors, hooks, launch, ops, pages, security  # noqa: E402  the doors need nothing of create_app
-from webapp.rooms import Rooms  # noqa: E402

@@ -77,7 +77,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         public_url=_public_url(told["ORDERTIME_PUBLIC_URL"], mode),
         tenants=_folder("ORDERTIME_TENANTS", told["ORDERTIME_TENANTS"], needed=mode != "development"),
         secret=_secret(told["ORDERTIME_SECRET_KEY"], mode, warnings),
-        database_url=_database(told["DATABASE_URL"], mode, "DATABASE_URL" in environment, warnings),
+        database_url=_database(told["DATABASE_URL"], mode, bool(environment.get("DATABASE_URL", "").strip()), warnings),
         redis_url=told["REDIS_URL"],
         device=_one_of("INFERENCE_DEVICE", told["INFERENCE_DEVICE"], DEVICES),
         artifacts=_folder("ORDERTIME_ARTIFACTS", told["ORDERTIME_ARTIFACTS"], needed=True),
