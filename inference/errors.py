@@ -6,6 +6,7 @@
     │   ├── ArtifactMissing      a file named in the manifest is not there
     │   ├── ChecksumMismatch     a file is not the one that was released
     │   └── DeviceUnavailable    CUDA was required and the session did not get it
+    ├── AssayTableError      assays.toml is wrong: a cut-off is missing, impossible or without a source
     ├── ChartError           a chart that cannot be built (a value without a time, a naive datetime)
     └── UnsoundOutput        a model answered NaN or infinity: it never leaves `assess`
 
@@ -21,6 +22,10 @@ class OrdertimeError(Exception):
 
 class VocabularyError(OrdertimeError):
     """The clinical vocabulary is malformed, or does not match an artefact's."""
+
+
+class AssayTableError(OrdertimeError):
+    """The table of troponin assays is malformed."""
 
 
 class ArtifactError(OrdertimeError):
