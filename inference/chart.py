@@ -90,7 +90,7 @@ class Chart:
 
     as_of: datetime
     person: Person
-    measurements: Mapping[str, tuple[Measurement, ...]] = NO_MEASUREMENTS
+    measurements: Mapping[str, tuple[Measurement, ...]] = field(default_factory=lambda: NO_MEASUREMENTS)
     events: tuple[Event, ...] = ()
     refused: tuple[Refusal, ...] = ()
     truncated: bool = False  # the hospital had more than was read: said aloud wherever the chart is shown
