@@ -2,7 +2,7 @@
 
 Rules apply to one assay's draws of one episode. Each condition is a step that held, did not, or cannot be
 said; a verdict is only as strong as its steps. The ESC 0/1 h and 0/2 h algorithms are for suspected acute
-coronary syndrome at presentation, with high-sensitivity assays, at the minutes they were derived for; the Fourth
+coronary syndrome at presentation, with high-sensitivity assays, at the minutes they were derived for; the 4th
 Universal Definition (2018) asks for a rise or fall of at least 20 % with one value above the 99th percentile.
 
 Refuses to compare assays, to treat "<5" as 5, to assume a symptom onset, to apply cut-offs nobody confirmed.
