@@ -1,0 +1,366 @@
+"""The ledger: every answer, the cards and pages it was shown on, and what people did with it.
+
+Append-only. An answer is on the disk before `record` returns; what cannot be kept raises LedgerUnavailable
+and must then not be shown. Refuses to hand an assessment to another tenant or patient than its own, to keep
+anybody's id in the clear, and to keep a time without a zone. Ids of people are the EHR's, bare: "123", not
+"Patient/123".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Connection, insert, select
+
+from governance import codec, rows, tables
+from governance.entries import (
+    DOORS,
+    OUTCOMES,
+    Card,
+    Entry,
+    Event,
+    Feedback,
+    FollowUp,
+    Recent,
+    Recorded,
+    Release,
+)
+from governance.errors import LedgerRefusal, UnknownAssessment
+from governance.keys import Pseudonym, Pseudonyms, Seal
+from governance.store import Store
+from inference.assessment import Assessment, State
+
+NOBODY: Final = Pseudonym("")
+_ASKED_ONCE: Final = ("tenant", "hook_instance", "model", "pseudonym")
+_SAID_ONCE: Final = ("tenant", "card", "outcome", "outcome_at")
+_RELEASED_ONCE: Final = ("assessment_id", "language", "user_pseudonym")
+_KIND: Final = re.compile(r"[a-z][a-z0-9-]{0,59}")
+_COMPRESSION: Final = 3  # of zlib: a tenth of the size for a few milliseconds
+
+
+class Ledger:
+    """The ledger in `store`, under keys derived from `key` (32 bytes or more); `clock` tells a zoned time."""
+
+    def __init__(
+        self,
+        store: Store,
+        key: bytes,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str] = lambda: str(uuid4()),
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._people = Pseudonyms(key, "ledger/pseudonym")
+        self._digests = Pseudonyms(key, "ledger/card-summary")
+        self._documents = Seal(key, "ledger/assessment")
+        self._follow_ups = Seal(key, "ledger/follow-up")
+        self._notes = Seal(key, "ledger/notes")
+
+    # --- who
+
+    def pseudonym(self, tenant: str, patient: str) -> Pseudonym:
+        """The patient's name here: HMAC-SHA256, another at every tenant."""
+        return self._people.of("patient", rows.said("tenant", tenant), rows.said("patient", patient))
+
+    def user_pseudonym(self, tenant: str, user: str) -> Pseudonym:
+        """The user's name here; "" for nobody."""
+        return self._people.of("user", tenant, user) if user else NOBODY
+
+    # --- answers
+
+    def record(
+        self,
+        assessment: Assessment,
+        *,
+        tenant: str,
+        patient: str,
+        door: str,
+        state: State,
+        shown_at: datetime | None = None,
+        hook: str = "",
+        hook_instance: str = "",
+        user: str = "",
+        encounter: str = "",
+        threshold: float | None = None,
+        latency_ms: float | None = None,
+    ) -> Recorded:
+        """Keep one answer; see Entry for the arguments and `record_all` for what is promised."""
+        entry = Entry(
+            assessment=assessment,
+            tenant=tenant,
+            patient=patient,
+            door=door,
+            state=state,
+            shown_at=shown_at,
+            hook=hook,
+            hook_instance=hook_instance,
+            user=user,
+            encounter=encounter,
+            threshold=threshold,
+            latency_ms=latency_ms,
+        )
+        return self.record_all((entry,))[0]
+
+    def record_all(self, entries: Iterable[Entry]) -> tuple[Recorded, ...]:
+        """Keep all of `entries`, or none; each is on the disk when this returns.
+
+        Asked again by the same hook instance about the same patient and model, the first answer is returned
+        (`again`), whoever came first of several at once. Raises LedgerUnavailable, LedgerRefusal, CodecError.
+        """
+        prepared = [(entry, self._row(entry), codec.dump(entry.assessment)) for entry in entries]
+        with self._store.writing() as connection:
+            return tuple(self._keep(connection, *each) for each in prepared)
+
+    def answered(self, *, tenant: str, patient: str, hook_instance: str, model: str) -> Recorded | None:
+        """What this hook instance was already told about this patient by this model."""
+        wanted = (tenant, hook_instance, model, self.pseudonym(tenant, patient))
+        with self._store.reading() as connection:
+            return self._found(connection, rows.matching(_ASKED_ONCE, wanted))
+
+    def recall(self, assessment_id: str, *, tenant: str, patient: str) -> Recorded | None:
+        """The answer of that id as it was shown, if it is this tenant's and this patient's; else None.
+
+        Raises Unreadable when the secret is not the one it was kept under.
+        """
+        if not rows.is_identifier(assessment_id):
+            return None
+        wanted = (assessment_id, tenant, self.pseudonym(tenant, patient))
+        with self._store.reading() as connection:
+            return self._found(connection, rows.matching(("id", "tenant", "pseudonym"), wanted))
+
+    def recent(
+        self, tenant: str, patient_pseudonym: Pseudonym, model: str, since: datetime, *, most: int = 100
+    ) -> tuple[Recent, ...]:
+        """Answers of `model` about the patient made at or after `since`, newest first, at most `most`."""
+        a = tables.assessments.c
+        query = (
+            select(tables.assessments)
+            .where(a.tenant == tenant, a.pseudonym == patient_pseudonym, a.model == model, a.made_at >= since)
+            .order_by(a.made_at.desc(), a.id)
+            .limit(most)
+        )
+        with self._store.reading() as connection:
+            return rows.recent(connection, list(connection.execute(query).mappings()))
+
+    def follow_up(self, assessment_id: str) -> FollowUp:
+        """Whose answer it was, opened for the outcome's search. Raises UnknownAssessment, Unreadable."""
+        f = tables.follow_ups.c
+        with self._store.reading() as connection:
+            body = connection.scalar(select(f.body).where(f.assessment_id == rows.identifier(assessment_id)))
+        if body is None:
+            raise UnknownAssessment("no assessment of that id is in the ledger")
+        return FollowUp(**json.loads(self._follow_ups.open(body, place=assessment_id)))
+
+    # --- cards, and what clinicians did with them
+
+    def card(
+        self,
+        uuid: str,
+        assessment_id: str | None,
+        summary: str,
+        *,
+        tenant: str,
+        indicator: str,
+        shown_at: datetime | None = None,
+        suppressed: str = "",
+    ) -> bool:
+        """Keep that a card was shown, or why not (`suppressed`); False if known. Raises UnknownAssessment."""
+        row = {
+            "id": rows.identifier(uuid),
+            "tenant": rows.said("tenant", tenant),
+            "assessment_id": assessment_id,
+            "shown_at": shown_at or self._clock(),
+            "indicator": indicator,
+            "summary_digest": self._digests.of(summary),
+            "suppressed": suppressed,
+        }
+        with self._store.writing() as connection:
+            if assessment_id is not None and rows.tenant_of(connection, assessment_id) != tenant:
+                raise UnknownAssessment("no assessment of that id is in this tenant's ledger")
+            return self._store.insert_once(connection, tables.cards, row, ("id",))
+
+    def cards(self, assessment_id: str) -> tuple[Card, ...]:
+        """The cards an answer went out on, oldest first."""
+        c = tables.cards.c
+        query = select(c.id, c.assessment_id, c.shown_at, c.indicator, c.suppressed)
+        query = query.where(c.assessment_id == assessment_id).order_by(c.shown_at, c.id)
+        with self._store.reading() as connection:
+            return tuple(Card(*row) for row in connection.execute(query))
+
+    def feedback(self, told: Iterable[Feedback]) -> int:
+        """Keep what clients told about cards, known here or not; how many were new. Raises LedgerRefusal."""
+        kept = [self._feedback_row(feedback) for feedback in told]
+        kept.sort(
+            key=lambda row: [row[name] for name in _SAID_ONCE]
+        )  # one order for all: no two wait crosswise
+        with self._store.writing() as connection:
+            return sum(self._store.insert_once(connection, tables.feedback, row, _SAID_ONCE) for row in kept)
+
+    # --- pages, and who did what
+
+    def release(self, assessment_id: str, user: str, language: str, at: datetime | None = None) -> Release:
+        """Keep that `user` handed out the patient's page; twice is once. Raises UnknownAssessment."""
+        rows.said("user", user)
+        with self._store.writing() as connection:
+            who = self.user_pseudonym(rows.tenant_of(connection, assessment_id), user)
+            row = {
+                "id": self._new_id(),
+                "assessment_id": assessment_id,
+                "user_pseudonym": who,
+                "language": rows.said("language", language),
+                "released_at": at or self._clock(),
+            }
+            self._store.insert_once(connection, tables.releases, row, _RELEASED_ONCE)
+            there = rows.released(connection, assessment_id)
+        return next(release for release in there if (release.user, release.language) == (who, language))
+
+    def released(self, assessment_id: str) -> tuple[Release, ...]:
+        """Who handed out the patient's page, in which language, when; oldest first, empty if nobody did."""
+        with self._store.reading() as connection:
+            return rows.released(connection, assessment_id)
+
+    def viewed(self, assessment_id: str, *, user: str, where: str) -> None:
+        """Keep that `user` looked at an answer ("result", "handout", ...). Raises UnknownAssessment."""
+        self.event("viewed", assessment_id=assessment_id, user=user, detail={"where": where})
+
+    def event(
+        self,
+        kind: str,
+        *,
+        tenant: str = "",
+        assessment_id: str | None = None,
+        user: str = "",
+        detail: Mapping[str, str] | None = None,
+        at: datetime | None = None,
+    ) -> str:
+        """Keep an audit row, `detail` sealed; return its id. Without an assessment, `tenant` is needed."""
+        if not _KIND.fullmatch(kind):
+            raise LedgerRefusal("an event's kind is one word of small letters, digits and hyphens")
+        key, moment = self._new_id(), at or self._clock()
+        sealed = (
+            self._notes.close(json.dumps(dict(detail)).encode(), place=key, at=moment) if detail else None
+        )
+        with self._store.writing() as connection:
+            whose = tenant if assessment_id is None else rows.tenant_of(connection, assessment_id)
+            if tenant not in ("", whose):
+                raise UnknownAssessment("no assessment of that id is in this tenant's ledger")
+            row = {
+                "id": key,
+                "tenant": rows.said("tenant", whose),
+                "kind": kind,
+                "assessment_id": assessment_id,
+                "user_pseudonym": self.user_pseudonym(whose, user),
+                "at": moment,
+                "detail": sealed,
+            }
+            connection.execute(insert(tables.events).values(row))
+        return key
+
+    def history(self, assessment_id: str) -> tuple[Event, ...]:
+        """What was done with an answer, oldest first. Raises Unreadable."""
+        e = tables.events.c
+        query = select(tables.events).where(e.assessment_id == assessment_id).order_by(e.at, e.id)
+        with self._store.reading() as connection:
+            found = list(connection.execute(query).mappings())
+        return tuple(
+            Event(
+                row["kind"],
+                row["at"],
+                Pseudonym(row["user_pseudonym"]),
+                self._detail(row["id"], row["detail"]),
+            )
+            for row in found
+        )
+
+    def counts(self) -> Mapping[str, int]:
+        """How many rows of what, for /metrics: names in small letters, nothing about anybody."""
+        with self._store.reading() as connection:
+            return rows.counts(connection)
+
+    # --- inside
+
+    def _row(self, entry: Entry) -> dict[str, Any]:
+        if entry.door not in DOORS:
+            raise LedgerRefusal(f"'{entry.door}' is none of the doors {sorted(DOORS)}")
+        answer, reason = entry.assessment, entry.assessment.reason
+        return {
+            "id": self._new_id(),
+            "tenant": entry.tenant,
+            "pseudonym": self.pseudonym(entry.tenant, entry.patient),
+            "door": entry.door,
+            "hook": rows.plain(entry.hook, 60),
+            "hook_instance": rows.plain(entry.hook_instance, 200) or None,
+            "user_pseudonym": self.user_pseudonym(entry.tenant, entry.user),
+            "model": answer.model,
+            "version": answer.version,
+            "state": State(entry.state).value,
+            "threshold": entry.threshold,
+            "as_of": answer.as_of,
+            "made_at": self._clock(),
+            "shown_at": entry.shown_at,
+            "status": answer.status.value,
+            "reason": "" if reason is None else reason.code,
+            "seed": answer.seed,
+            "inputs_digest": answer.inputs_digest,
+            "latency_ms": entry.latency_ms,
+        }
+
+    def _keep(self, connection: Connection, entry: Entry, row: dict[str, Any], document: bytes) -> Recorded:
+        if not self._store.insert_once(connection, tables.assessments, row, _ASKED_ONCE):
+            asked = rows.matching(_ASKED_ONCE, [row[name] for name in _ASKED_ONCE])
+            there = self._found(connection, asked, again=True)
+            if there is None:
+                raise LedgerRefusal("an answer was neither added nor found")
+            return there
+        key, at = row["id"], row["made_at"]
+        body = self._documents.close(zlib.compress(document, _COMPRESSION), place=key, at=at)
+        connection.execute(insert(tables.documents).values(assessment_id=key, body=body))
+        whose = json.dumps({"patient": entry.patient, "encounter": entry.encounter}).encode()
+        sealed = self._follow_ups.close(whose, place=key, at=at)
+        connection.execute(insert(tables.follow_ups).values(assessment_id=key, body=sealed))
+        if entry.assessment.predictions:
+            connection.execute(insert(tables.predictions), rows.of_predictions(key, entry.assessment))
+        return rows.recorded(row, entry.assessment)
+
+    def _found(
+        self, connection: Connection, condition: ColumnElement[bool], *, again: bool = False
+    ) -> Recorded | None:
+        query = select(tables.assessments, tables.documents.c.body).join(tables.documents).where(condition)
+        row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            return None
+        document = zlib.decompress(self._documents.open(row["body"], place=row["id"]))
+        return rows.recorded(row, codec.load(document), again=again)
+
+    def _feedback_row(self, told: Feedback) -> dict[str, Any]:
+        if told.outcome not in OUTCOMES:
+            raise LedgerRefusal(f"a card's outcome is one of {sorted(OUTCOMES)}")
+        if told.at.utcoffset() is None:
+            raise LedgerRefusal("feedback has a time without a zone")
+        key, now = self._new_id(), self._clock()
+        comment = json.dumps(told.comment).encode()
+        return {
+            "id": key,
+            "tenant": rows.said("tenant", told.tenant),
+            "card": rows.said("card", rows.clean(told.card, 200)),
+            "service": rows.clean(told.service, 100),
+            "outcome": told.outcome,
+            "outcome_at": told.at,
+            "received_at": now,
+            "override_code": rows.clean(told.override_code, 200),
+            "override_system": rows.clean(told.override_system, 400),
+            "accepted": json.dumps(told.accepted),
+            "comment": self._notes.close(comment, place=key, at=now) if told.comment else None,
+        }
+
+    def _detail(self, key: str, sealed: bytes | None) -> Mapping[str, str]:
+        detail: Mapping[str, str] = {} if sealed is None else json.loads(self._notes.open(sealed, place=key))
+        return detail

@@ -1,0 +1,1 @@
+"""The tables' history, one step a file, each up and down; a step imports nothing of ours."""

@@ -1,0 +1,199 @@
+"""The ledger's tables, as SQLAlchemy sees them; `migrations/` makes them, and a test holds the two together.
+
+Everything but `ephemera` only ever grows: triggers in both databases refuse UPDATE and DELETE. What would
+name a patient or a user is a keyed pseudonym; what follow-up and recall need is sealed (`governance.keys`).
+Times are UTC with their zone, in both databases.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+from governance.errors import LedgerRefusal
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment: written as UTC, read as UTC with its zone. Refuses a time without a zone (LedgerRefusal)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.utcoffset() is None:
+            raise LedgerRefusal("a time without a zone cannot be kept")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _identity() -> Column[Any]:
+    return Column("id", String(36), primary_key=True)
+
+
+def _assessment(**options: Any) -> Column[Any]:
+    return Column("assessment_id", String(36), ForeignKey("assessments.id"), **options)
+
+
+def _pseudonym(name: str, **options: Any) -> Column[Any]:
+    return Column(name, String(64), **options)
+
+
+# One row an answer. Narrow, so that what governance asks by tenant, model and time is read quickly.
+assessments = Table(
+    "assessments",
+    metadata,
+    _identity(),
+    Column("tenant", String(100), nullable=False),
+    _pseudonym("pseudonym", nullable=False),
+    Column("door", String(20), nullable=False),
+    Column("hook", String(60), nullable=False),
+    Column("hook_instance", String(200)),  # NULL when no hook asked: NULLs never collide
+    _pseudonym("user_pseudonym", nullable=False),  # "" when nobody was named
+    Column("model", String(60), nullable=False),
+    Column("version", String(60), nullable=False),
+    Column("state", String(20), nullable=False),  # what the model was allowed to do here, then
+    Column("threshold", Float),  # the site's threshold, then
+    Column("as_of", Instant, nullable=False),  # the chart's moment
+    Column("made_at", Instant, nullable=False),  # when it was written here
+    Column("shown_at", Instant),  # NULL: not put before a person
+    Column("status", String(20), nullable=False),
+    Column("reason", String(100), nullable=False),  # the phrase's code; "" when assessed
+    Column("seed", BigInteger, nullable=False),
+    Column("inputs_digest", String(64), nullable=False),
+    Column("latency_ms", Float),
+    UniqueConstraint("tenant", "hook_instance", "model", "pseudonym", name="uq_assessments_asked_once"),
+    Index("ix_assessments_by_time", "tenant", "model", "made_at"),
+    Index("ix_assessments_by_moment", "tenant", "model", "as_of"),
+    Index("ix_assessments_by_patient", "tenant", "pseudonym", "model", "made_at"),
+    Index("ix_assessments_by_status", "status"),
+)
+
+predictions = Table(
+    "predictions",
+    metadata,
+    _assessment(primary_key=True),
+    Column("outcome", String(60), primary_key=True),
+    Column("hours", Integer, nullable=False),
+    Column("probability", Float),
+    Column("low", Float),
+    Column("high", Float),
+    Column("value", Float),
+    Column("value_low", Float),
+    Column("value_high", Float),
+    Column("unit", String(30), nullable=False),
+    CheckConstraint("probability BETWEEN 0 AND 1", name="is_probability"),
+    Index("ix_predictions_by_outcome", "outcome", "probability"),
+)
+
+# The whole assessment, sealed: what recall and paper show.
+documents = Table(
+    "documents", metadata, _assessment(primary_key=True), Column("body", LargeBinary, nullable=False)
+)
+
+# Who it was, sealed: what the outcome's search needs later.
+follow_ups = Table(
+    "follow_ups", metadata, _assessment(primary_key=True), Column("body", LargeBinary, nullable=False)
+)
+
+cards = Table(
+    "cards",
+    metadata,
+    _identity(),
+    Column("tenant", String(100), nullable=False),
+    _assessment(index=True),  # NULL: a card about a model's state, without an answer
+    Column("shown_at", Instant, nullable=False),
+    Column("indicator", String(20), nullable=False),
+    Column("summary_digest", String(64), nullable=False),
+    Column("suppressed", String(100), nullable=False),  # why it was not sent; "" when it was
+    Index("ix_cards_by_time", "tenant", "shown_at"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    _identity(),
+    Column("tenant", String(100), nullable=False),
+    Column("card", String(200), nullable=False),  # as the client sent it: known here or not
+    Column("service", String(100), nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("outcome_at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("override_code", String(200), nullable=False),
+    Column("override_system", String(400), nullable=False),
+    Column("accepted", Text, nullable=False),  # the accepted suggestions' ids, as a JSON list
+    Column("comment", LargeBinary),  # the user's words, sealed
+    UniqueConstraint("tenant", "card", "outcome", "outcome_at", name="uq_feedback_said_once"),
+    Index("ix_feedback_by_time", "tenant", "received_at"),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    _identity(),
+    _assessment(nullable=False),
+    _pseudonym("user_pseudonym", nullable=False),
+    Column("language", String(35), nullable=False),
+    Column("released_at", Instant, nullable=False),
+    UniqueConstraint("assessment_id", "language", "user_pseudonym", name="uq_releases_released_once"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _identity(),
+    Column("tenant", String(100), nullable=False),
+    Column("kind", String(60), nullable=False),  # "viewed", "printed", "written", ...
+    _assessment(index=True),
+    _pseudonym("user_pseudonym", nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("detail", LargeBinary),  # sealed
+    Index("ix_events_by_time", "tenant", "kind", "at"),
+)
+
+# Short-lived state of all workers (webapp.sessions): the one table that forgets.
+ephemera = Table(
+    "ephemera",
+    metadata,
+    Column("slot", String(64), primary_key=True),
+    Column("body", LargeBinary),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_ephemera_by_end", "expires_at"),
+)
+
+APPEND_ONLY: Final = tuple(name for name in metadata.tables if name != "ephemera")
