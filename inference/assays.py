@@ -23,7 +23,7 @@ INTERVALS: Final[Mapping[str, int]] = MappingProxyType({"esc-0-1h": 60, "esc-0-2
 
 @dataclass(frozen=True, slots=True)
 class CutOffs:
-    """One ESC rule, ng/L. Rule-out is below `very_low`, `low`, `no_delta`; rule-in from `high`, `delta` on."""
+    """One ESC rule, ng/L. Rule-out: below `very_low`, `low`, `no_delta`; rule-in: from `high`, `delta`."""
 
     rule: str
     very_low: float

@@ -1,0 +1,215 @@
+"""The spine of the medicine: assess(chart, model) -> Assessment.
+
+In this order: does the question apply to this patient (EXCLUDED), is there enough for a number
+(INSUFFICIENT), and can the model stand behind the number (INDETERMINATE: the number is kept, and goes to a
+person). The scores and rules that need no model are there in every case.
+
+Refuses to let NaN or infinity out (UnsoundOutput). Draws no random number of its own: the seed comes in and
+is stored, so that the answer in the ledger can be made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from math import isfinite
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference import explain as explaining
+from inference import gates
+from inference.assays import assay_table
+from inference.assessment import (
+    TROPONIN,
+    Assessment,
+    Explanation,
+    Phrase,
+    Prediction,
+    RuleResult,
+    Status,
+)
+from inference.chart import Chart, Measurement
+from inference.errors import UnsoundOutput
+from inference.explain import label_of
+from inference.features import PERSON_PLAYERS, features, used
+from inference.model import Answer, Model
+from inference.scores import news2, rox
+from inference.troponin import rules, series
+
+FORECAST: Final = "troponin-next"
+ORDER_TOLERANCE: Final = 1e-6
+OUTSIDE_PLAYERS: Final = 3  # that many inputs beyond the training envelope: another kind of patient
+
+
+def assess(
+    chart: Chart,
+    model: Model,
+    *,
+    confirmed_assays: frozenset[str] = frozenset(),
+    seed: int = 0,
+    explain: bool = True,
+    stale_hours: float = gates.STALE_HOURS,
+) -> Assessment:
+    """One model's answer about one chart. Pure: same chart, model and seed give the same assessment.
+
+    `confirmed_assays`: troponin cut-offs this site confirmed ("<assay>" or "<assay>/<rule>").
+    `stale_hours`: how old the newest vital sign besides heart rate may be. Raises UnsoundOutput.
+    """
+    said = _beside(chart, model, confirmed_assays, seed)
+    excluded = gates.excluded(chart, model.name)
+    if excluded is not None:
+        return replace(said, status=Status.EXCLUDED, reason=excluded)
+    rows = used(chart, model.layout)
+    x = features(chart, model.layout)
+    cautions = (*said.cautions, *_row_cautions(rows))
+    said = replace(
+        said, missing=_missing(chart, model, rows), inputs=rows, inputs_digest=digest(x), cautions=cautions
+    )
+    insufficient = gates.insufficient(chart, model.name, rows)
+    if insufficient is not None:
+        return replace(said, status=Status.INSUFFICIENT, reason=insufficient)
+    return _answered(said, chart, model, x, explain, stale_hours)
+
+
+def digest(x: NDArray[np.float32]) -> str:
+    """sha256 of a feature vector, alike on every machine: little-endian float32, one NaN, one zero."""
+    plain = np.where(np.isnan(x), np.float32(np.nan), x + np.float32(0.0))
+    return hashlib.sha256(plain.astype("<f4").tobytes()).hexdigest()
+
+
+def _beside(chart: Chart, model: Model, confirmed: frozenset[str], seed: int) -> Assessment:
+    """What is said whatever the model may answer: the comparators, and the identity of the answer."""
+    troponin = model.name == TROPONIN
+    return Assessment(
+        model=model.name,
+        version=model.version,
+        as_of=chart.as_of,
+        status=Status.ASSESSED,
+        reason=None,
+        scores=() if troponin else (news2(chart), rox(chart)),
+        rules=rules(chart, assay_table(), confirmed) if troponin else (),
+        draws=series(chart) if troponin else (),
+        cautions=gates.standing_cautions(chart, model.name),
+        refused=chart.refused,
+        truncated=chart.truncated,
+        seed=seed,
+        base_rate=model.base_rate,
+    )
+
+
+def _answered(
+    said: Assessment, chart: Chart, model: Model, x: NDArray[np.float32], explain: bool, stale_hours: float
+) -> Assessment:
+    answer = model.run(x[None, :])
+    predictions = _predictions(answer, model)
+    outside = model.outside(x[None, :])
+    doubts = [
+        *gates.doubts(chart, model.name, gates.trained_assays(model.manifest), stale_hours),
+        *([_outside(outside)] if len(outside) >= OUTSIDE_PLAYERS else []),
+        *filter(None, [model.doubtful(answer, 0)]),
+    ]
+    few = 0 < len(outside) < OUTSIDE_PLAYERS
+    known = said.cautions + ((replace(_outside(outside), code="outside-training-some"),) if few else ())
+    explanation = explaining.explain(x, model, chart, seed=said.seed) if explain else None
+    _sound(predictions, explanation)
+    return replace(
+        said,
+        status=Status.INDETERMINATE if doubts else Status.ASSESSED,
+        reason=doubts[0] if doubts else None,
+        predictions=predictions,
+        explanation=explanation,
+        agreement="" if doubts else agreement(predictions, said.rules, model.base_rate),
+        cautions=known + tuple(doubts[1:]),
+    )
+
+
+def _predictions(answer: Answer, model: Model) -> tuple[Prediction, ...]:
+    shown = np.exp(-np.logaddexp(0.0, -answer.logit[0]))
+    if (np.diff(shown) < -ORDER_TOLERANCE).any():
+        raise UnsoundOutput(
+            f"{model.name} {model.version}: a longer horizon is less likely than a shorter one"
+        )
+    shown = np.maximum.accumulate(shown)
+    found = [
+        _probability(answer, model, head, outcome, float(shown[head]))
+        for head, outcome in enumerate(model.outcomes)
+    ]
+    if answer.values.shape[1]:
+        low, middle, high = sorted(float(value) for value in answer.values[0])
+        hours = model.hours[-1]
+        found.append(Prediction(FORECAST, hours, value=middle, value_low=low, value_high=high, unit="ng/L"))
+    return tuple(found)
+
+
+def _probability(answer: Answer, model: Model, head: int, outcome: str, shown: float) -> Prediction:
+    low, high = model.interval(answer, 0, head)
+    return Prediction(
+        outcome=outcome,
+        hours=model.hours[head],
+        probability=shown,
+        low=min(low, shown),
+        high=max(high, shown),
+        members=tuple(float(member) for member in answer.members[0, :, head]),
+    )
+
+
+def agreement(predictions: tuple[Prediction, ...], results: tuple[RuleResult, ...], base_rate: float) -> str:
+    """Whether model and guideline point the same way about a further rise: "agree", "disagree" or "".
+
+    They answer different questions, so both must have something to say of a rise. The model does where a
+    rise is more likely than not, or less likely than among comparable patients; between, it leans nowhere.
+    The rules do where an acute, rising pattern is ruled in, or where acute injury is ruled out or the
+    course is flat or falling.
+    """
+    expected = {call for call in map(_rule_call, results) if call is not None}
+    headline = next((p.probability for p in reversed(predictions) if p.probability is not None), None)
+    if headline is None or len(expected) != 1:
+        return ""
+    if headline >= 0.5:
+        call = True
+    elif headline < min(base_rate, 0.5):
+        call = False
+    else:
+        return ""
+    return "agree" if call in expected else "disagree"
+
+
+def _rule_call(result: RuleResult) -> bool | None:
+    """Whether this rule speaks for a further rise; None where it does not speak."""
+    if result.verdict == "not-applied":
+        return None
+    if result.verdict == "rule-in" and result.pattern == "rising":
+        return True
+    if result.verdict == "rule-out" or result.pattern in ("falling", "flat-high", "flat-normal"):
+        return False
+    return None
+
+
+def _missing(chart: Chart, model: Model, rows: tuple[Measurement, ...]) -> tuple[str, ...]:
+    measured = {row.variable for row in rows} | {p for p in PERSON_PLAYERS if explaining.known(p, chart)}
+    return tuple(name for name in model.important if name not in measured)
+
+
+def _row_cautions(rows: tuple[Measurement, ...]) -> tuple[Phrase, ...]:
+    count = sum(row.preliminary for row in rows)
+    return (Phrase("preliminary-values", {"count": count}),) if count else ()
+
+
+def _outside(players: tuple[str, ...]) -> Phrase:
+    labels = ", ".join(label_of(player) for player in players)
+    return Phrase("outside-training", {"variables": labels, "n": len(players)})
+
+
+def _sound(predictions: tuple[Prediction, ...], explanation: Explanation | None) -> None:
+    numbers = [
+        number
+        for p in predictions
+        for number in (p.probability, p.low, p.high, p.value, p.value_low, p.value_high, *p.members)
+        if number is not None
+    ]
+    if explanation is not None:
+        numbers += [explanation.base, explanation.score, *(reason.push for reason in explanation.reasons)]
+    if not all(map(isfinite, numbers)):
+        raise UnsoundOutput("an assessment would have carried NaN or infinity; nothing is shown instead")

@@ -1,0 +1,157 @@
+"""Why: the score of one chart as a sum of pushes, first by organ system, then by variable.
+
+The pushes are Owen values of the headline outcome's calibrated log-odds (see `owen`): exact Shapley values
+over organ systems, sampled within a system and moved onto it, so that every row on the page adds up to the
+shown score. They say what the model leaned on, compared with its background patients. They do not say what
+caused anything.
+
+Refuses to explain a model that answers NaN (UnsoundOutput).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.assessment import Explanation, Reason, SystemPush
+from inference.chart import Chart, Measurement
+from inference.features import LOOK_BACK, PERSON_PLAYERS
+from inference.owen import Game, owen
+from inference.vocabulary import vocabulary
+
+METHOD: Final = "owen: exact over organ systems, sampled within"
+PAIRS: Final = (
+    32  # permutation pairs a system: mean error below 0.02 log-odds, see tests/inference/test_explain.py
+)
+EARLIER: Final = timedelta(hours=12)
+SPARK_POINTS: Final = 72
+PERSON: Final = "person"
+
+Floats = NDArray[np.float64]
+
+
+class Columns(Protocol):
+    """What explaining needs of a layout: who owns which columns of the model input."""
+
+    @property
+    def players(self) -> Mapping[str, tuple[int, ...]]: ...
+
+
+class Explainable(Protocol):
+    """What explaining needs of a model. `Model` has it; so has any function with a background."""
+
+    @property
+    def outcomes(self) -> tuple[str, ...]: ...
+    @property
+    def layout(self) -> Columns: ...
+    @property
+    def background(self) -> NDArray[np.float32]: ...
+    @property
+    def background_weights(self) -> Floats: ...
+    @property
+    def headline(self) -> Callable[[NDArray[np.float32]], Floats]: ...
+
+
+def explain(x: NDArray[np.float32], model: Explainable, chart: Chart, *, seed: int) -> Explanation:
+    """Pushes of the headline outcome for the model input `x` [F] that was made of `chart`. Log-odds.
+
+    Same input, model and seed: same numbers, bit for bit. Raises UnsoundOutput.
+    """
+    names = tuple(model.layout.players)
+    systems = tuple(dict.fromkeys(system_of(name) for name in names))
+    weights = np.asarray(model.background_weights, dtype=np.float64)
+    found = owen(
+        Game(
+            value=model.headline,
+            x=np.asarray(x, dtype=np.float32),
+            background=np.asarray(model.background, dtype=np.float32),
+            weights=weights / weights.sum(),
+            columns=tuple(model.layout.players.values()),
+            group=np.array([systems.index(system_of(name)) for name in names], dtype=np.intp),
+        ),
+        seed,
+        PAIRS,
+    )
+    return Explanation(
+        outcome=model.outcomes[-1],
+        base=found.base,
+        score=found.score,
+        systems=_systems(systems, found.groups),
+        reasons=_reasons(names, found.players, chart),
+        seed=seed,
+        method=METHOD,
+        model_rows=found.rows,
+    )
+
+
+def system_of(player: str) -> str:
+    """The organ system a player is explained under."""
+    return PERSON if player in PERSON_PLAYERS else vocabulary()[player].system
+
+
+def label_of(player: str) -> str:
+    """What a clinician calls a player."""
+    return PERSON_PLAYERS[player] if player in PERSON_PLAYERS else vocabulary()[player].label
+
+
+def _systems(systems: Sequence[str], pushes: Floats) -> tuple[SystemPush, ...]:
+    labels = vocabulary().systems
+    rows = [
+        SystemPush(system, labels[system], float(push)) for system, push in zip(systems, pushes, strict=True)
+    ]
+    return tuple(sorted(rows, key=lambda row: -abs(row.push)))
+
+
+def _reasons(names: Sequence[str], pushes: Floats, chart: Chart) -> tuple[Reason, ...]:
+    """One reason a player, the largest push first; equal pushes keep the layout's order."""
+    rows = [_reason(name, float(push), chart) for name, push in zip(names, pushes, strict=True)]
+    return tuple(sorted(rows, key=lambda row: -abs(row.push)))
+
+
+def _reason(name: str, push: float, chart: Chart) -> Reason:
+    if name in PERSON_PLAYERS:
+        return Reason(name, label_of(name), PERSON, push, known(name, chart), None, None)
+    rows = seen(name, chart)
+    latest = rows[-1] if rows else None
+    return Reason(
+        variable=name,
+        label=label_of(name),
+        system=system_of(name),
+        push=push,
+        measured=latest is not None,
+        latest=latest,
+        earlier=_earlier(rows, chart),
+        series=_series(rows, chart),
+    )
+
+
+def known(player: str, chart: Chart) -> bool:
+    """Whether the chart knows this of the person."""
+    if player == "age":
+        return chart.age_years is not None
+    return chart.person.sex != "unknown" if player == "sex" else chart.admitted is not None
+
+
+def seen(name: str, chart: Chart) -> tuple[Measurement, ...]:
+    """The rows of a variable the model can have seen: the look-back, and body measures at any age."""
+    if vocabulary()[name].kind == "body":
+        return chart.measurements.get(name, ())[-1:]
+    return chart.since(name, LOOK_BACK)
+
+
+def _earlier(rows: tuple[Measurement, ...], chart: Chart) -> Measurement | None:
+    """The patient's own earlier value: the last one at least 12 h old, else the first in the look-back."""
+    before = rows[:-1]
+    old = [row for row in before if chart.as_of - row.time >= EARLIER]
+    return old[-1] if old else next(iter(before), None)
+
+
+def _series(rows: tuple[Measurement, ...], chart: Chart) -> tuple[tuple[float, float], ...]:
+    """The sparkline, thinned evenly to at most `SPARK_POINTS`; first and last stay."""
+    if len(rows) > SPARK_POINTS:
+        rows = tuple(rows[i] for i in np.linspace(0, len(rows) - 1, SPARK_POINTS).round().astype(int))
+    return tuple((round(chart.hours_ago(row.time), 3), row.value) for row in rows)

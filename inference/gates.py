@@ -1,0 +1,134 @@
+"""When a model may answer: whom the question is for, what it takes for a number, what the model cannot
+stand behind.
+
+Three lists, in order of weight: `excluded` (the question does not apply), `insufficient` (no number),
+`doubts` (a number that goes to a person). Each answer is a Phrase that names what was found and the limit
+it was held against.
+
+Decided here: a patient of unknown age is not excluded as a child nor taken for an adult: the number is kept
+and marked indeterminate. A patient once ventilated in this stay stays excluded after liberation: the models
+learned on patients before their first ventilation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from math import floor
+from typing import Any, Final
+
+from inference.assessment import TROPONIN, Phrase
+from inference.chart import Chart, Measurement
+from inference.features import ANALYTES, LOOK_BACK
+from inference.troponin import CONVENTIONAL, series
+from inference.vocabulary import vocabulary
+
+ADULT: Final = 18
+MONITORED_HOURS: Final = 2  # cohort rule: a heart rate charted in the last two hours
+NEEDED_VARIABLES: Final = 3
+STALE_HOURS: Final = 6.0
+TROPONIN_HOURS: Final = 24  # the forecast is for the 24 h after the latest troponin
+EARLY_MINUTES: Final = 60  # onsets this soon were left out of training
+INVASIVE: Final = "invasive ventilation"
+STAY_UNKNOWN: Final = timedelta(
+    days=7
+)  # how far back a charted ventilator counts where no admission is known
+HOUR: Final = timedelta(hours=1)
+
+
+def excluded(chart: Chart, model: str) -> Phrase | None:
+    """Why the question is not for this patient: "age-below", "already-ventilated", "ventilated-earlier"."""
+    age = chart.age_years
+    if age is not None and age < ADULT:
+        return Phrase("age-below", {"age": floor(age), "limit": ADULT})
+    return None if model == TROPONIN else _ventilated(chart)
+
+
+def insufficient(chart: Chart, model: str, rows: tuple[Measurement, ...]) -> Phrase | None:
+    """Why there is too little for a number: "no-troponin", "no-heart-rate", "too-little"."""
+    back = int(LOOK_BACK / HOUR)
+    if model == TROPONIN:
+        drawn = any(chart.latest(name, LOOK_BACK) for name in ANALYTES)
+        return None if drawn else Phrase("no-troponin", {"hours": back})
+    if chart.latest("hr", timedelta(hours=MONITORED_HOURS)) is None:
+        return Phrase("no-heart-rate", {"hours": MONITORED_HOURS})
+    found = len({row.variable for row in rows})
+    if found < NEEDED_VARIABLES:
+        return Phrase("too-little", {"n": found, "needed": NEEDED_VARIABLES, "hours": back})
+    return None
+
+
+def doubts(chart: Chart, model: str, trained: frozenset[str], stale_hours: float) -> tuple[Phrase, ...]:
+    """What in the chart the model cannot stand behind, the weightiest first."""
+    found = _troponin_doubts(chart, trained) if model == TROPONIN else _stale(chart, stale_hours)
+    if chart.age_years is None:
+        found = (*found, Phrase("age-unknown", {"limit": ADULT}))
+    return found
+
+
+def standing_cautions(chart: Chart, model: str) -> tuple[Phrase, ...]:
+    """What must be said beside any number of this model."""
+    cut = (Phrase("chart-truncated"),) if chart.truncated else ()
+    if model != TROPONIN:
+        return (Phrase("early-onset-not-covered", {"minutes": EARLY_MINUTES}), *cut)
+    drawn = [draw for draw in series(chart) if chart.as_of - draw.measurement.time <= LOOK_BACK]
+    same = sum(draw.comparable for draw in drawn)
+    found = [Phrase("rise-not-infarction")]
+    if same == 1:
+        found.append(Phrase("only-one-troponin"))
+    if same < len(drawn):
+        label = vocabulary()[drawn[-1].measurement.variable].label
+        found.append(Phrase("mixed-assays", {"count": len(drawn) - same, "assay": label}))
+    return (*found, *cut)
+
+
+def trained_assays(manifest: Mapping[str, Any]) -> frozenset[str]:
+    """The troponin variables a model learned on, as its manifest says; else the conventional ones."""
+    return frozenset(manifest.get("assays", CONVENTIONAL))
+
+
+def _ventilated(chart: Chart) -> Phrase | None:
+    """Ventilation in this stay, from events and the charted device; the later word says if it goes on."""
+    level = vocabulary()["oxygen_device"].levels.index(INVASIVE)
+    start = chart.admitted or chart.as_of - STAY_UNKNOWN
+    devices = [row for row in chart.measurements.get("oxygen_device", ()) if row.time >= start]
+    event = chart.begun("ventilation")
+    begun = [event.start] if event else []
+    begun += [row.time for row in devices if row.value == level]
+    if not begun:
+        return None
+    later = [
+        e for e in chart.events if e.kind == "ventilation" and event is not None and e.start >= event.start
+    ]
+    ends = [e.end for e in later if e.end is not None]
+    going_on = any(e.end is None for e in later)
+    off = [row.time for row in devices if row.value != level and row.time > min(begun)]
+    if devices and devices[-1].value == level and (not ends or devices[-1].time > max(ends)):
+        going_on = True
+    elif off and off[-1] == devices[-1].time and all(e.start < off[-1] for e in later):
+        going_on = False
+    if going_on:
+        return Phrase("already-ventilated", {"since": _iso(min(begun))})
+    return Phrase("ventilated-earlier", {"since": _iso(min(begun)), "until": _iso(max([*ends, *off[:1]]))})
+
+
+def _stale(chart: Chart, limit: float) -> tuple[Phrase, ...]:
+    vitals = [name for name, v in vocabulary().variables.items() if v.kind == "vital" and name != "hr"]
+    newest = [row.time for row in (chart.latest(name, LOOK_BACK) for name in vitals) if row is not None]
+    hours = chart.hours_ago(max(newest)) if newest else LOOK_BACK / HOUR
+    return (Phrase("stale", {"hours": round(hours, 1), "limit": limit}),) if hours > limit else ()
+
+
+def _troponin_doubts(chart: Chart, trained: frozenset[str]) -> tuple[Phrase, ...]:
+    latest = series(chart)[-1].measurement
+    found = []
+    if latest.variable not in trained:
+        found.append(Phrase("assay-not-trained", {"assay": vocabulary()[latest.variable].label}))
+    hours = chart.hours_ago(latest.time)
+    if hours > TROPONIN_HOURS:
+        found.append(Phrase("troponin-old", {"hours": round(hours, 1), "limit": TROPONIN_HOURS}))
+    return tuple(found)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="minutes")
