@@ -87,24 +87,23 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card that was shown, or was not and why (`suppressed`). Its summary is kept as a digest only."""
+    """A card that was shown, or was not and why (`withheld`). Its summary is kept as a digest only."""
 
     id: str
     assessment_id: str | None
+    hook: str
     shown_at: datetime
     indicator: str
-    suppressed: str = ""
+    withheld: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
     """What a clinician did with a card, as the CDS client told it; `card` may be one we never sent."""
 
-    tenant: str
     card: str
     outcome: str  # one of OUTCOMES
     at: datetime
-    service: str = ""
     override_code: str = ""
     override_system: str = ""
     comment: str = field(default="", repr=False)

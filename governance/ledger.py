@@ -167,37 +167,40 @@ class Ledger:
         assessment_id: str | None,
         summary: str,
         *,
-        tenant: str,
         indicator: str,
+        hook: str = "",
         shown_at: datetime | None = None,
-        suppressed: str = "",
+        withheld: str = "",
+        tenant: str = "",
     ) -> bool:
-        """Keep that a card was shown, or why not (`suppressed`); False if known. Raises UnknownAssessment."""
+        """Keep that a card was shown, or why not (`withheld`); False if known. Raises UnknownAssessment.
+
+        `tenant` is needed only for a card without an assessment, as when a model is suspended.
+        """
         row = {
             "id": rows.identifier(uuid),
-            "tenant": rows.said("tenant", tenant),
             "assessment_id": assessment_id,
+            "hook": rows.plain(hook, 60),
             "shown_at": shown_at or self._clock(),
             "indicator": indicator,
             "summary_digest": self._digests.of(summary),
-            "suppressed": suppressed,
+            "withheld": withheld,
         }
         with self._store.writing() as connection:
-            if assessment_id is not None and rows.tenant_of(connection, assessment_id) != tenant:
-                raise UnknownAssessment("no assessment of that id is in this tenant's ledger")
+            row["tenant"] = rows.whose(connection, assessment_id, tenant)
             return self._store.insert_once(connection, tables.cards, row, ("id",))
 
     def cards(self, assessment_id: str) -> tuple[Card, ...]:
         """The cards an answer went out on, oldest first."""
         c = tables.cards.c
-        query = select(c.id, c.assessment_id, c.shown_at, c.indicator, c.suppressed)
+        query = select(c.id, c.assessment_id, c.hook, c.shown_at, c.indicator, c.withheld)
         query = query.where(c.assessment_id == assessment_id).order_by(c.shown_at, c.id)
         with self._store.reading() as connection:
             return tuple(Card(*row) for row in connection.execute(query))
 
-    def feedback(self, told: Iterable[Feedback]) -> int:
-        """Keep what clients told about cards, known here or not; how many were new. Raises LedgerRefusal."""
-        kept = [self._feedback_row(feedback) for feedback in told]
+    def feedback(self, told: Iterable[Feedback], *, tenant: str, service: str = "") -> int:
+        """Keep what a client told about cards, known here or not; how much was new. Raises LedgerRefusal."""
+        kept = [self._feedback_row(feedback, tenant, service) for feedback in told]
         kept.sort(
             key=lambda row: [row[name] for name in _SAID_ONCE]
         )  # one order for all: no two wait crosswise
@@ -229,14 +232,15 @@ class Ledger:
 
     def viewed(self, assessment_id: str, *, user: str, where: str) -> None:
         """Keep that `user` looked at an answer ("result", "handout", ...). Raises UnknownAssessment."""
-        self.event("viewed", assessment_id=assessment_id, user=user, detail={"where": where})
+        self.event("viewed", assessment=assessment_id, user=user, detail={"where": where})
 
     def event(
         self,
         kind: str,
         *,
         tenant: str = "",
-        assessment_id: str | None = None,
+        assessment: str = "",
+        patient: str = "",
         user: str = "",
         detail: Mapping[str, str] | None = None,
         at: datetime | None = None,
@@ -249,14 +253,13 @@ class Ledger:
             self._notes.close(json.dumps(dict(detail)).encode(), place=key, at=moment) if detail else None
         )
         with self._store.writing() as connection:
-            whose = tenant if assessment_id is None else rows.tenant_of(connection, assessment_id)
-            if tenant not in ("", whose):
-                raise UnknownAssessment("no assessment of that id is in this tenant's ledger")
+            whose = rows.whose(connection, assessment or None, tenant)
             row = {
                 "id": key,
-                "tenant": rows.said("tenant", whose),
+                "tenant": whose,
                 "kind": kind,
-                "assessment_id": assessment_id,
+                "assessment_id": assessment or None,
+                "pseudonym": self.pseudonym(whose, patient) if patient else NOBODY,
                 "user_pseudonym": self.user_pseudonym(whose, user),
                 "at": moment,
                 "detail": sealed,
@@ -340,7 +343,7 @@ class Ledger:
         document = zlib.decompress(self._documents.open(row["body"], place=row["id"]))
         return rows.recorded(row, codec.load(document), again=again)
 
-    def _feedback_row(self, told: Feedback) -> dict[str, Any]:
+    def _feedback_row(self, told: Feedback, tenant: str, service: str) -> dict[str, Any]:
         if told.outcome not in OUTCOMES:
             raise LedgerRefusal(f"a card's outcome is one of {sorted(OUTCOMES)}")
         if told.at.utcoffset() is None:
@@ -349,9 +352,9 @@ class Ledger:
         comment = json.dumps(told.comment).encode()
         return {
             "id": key,
-            "tenant": rows.said("tenant", told.tenant),
+            "tenant": rows.said("tenant", tenant),
             "card": rows.said("card", rows.clean(told.card, 200)),
-            "service": rows.clean(told.service, 100),
+            "service": rows.clean(service, 100),
             "outcome": told.outcome,
             "outcome_at": told.at,
             "received_at": now,

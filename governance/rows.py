@@ -51,7 +51,7 @@ def recent(connection: Connection, found: list[RowMapping]) -> tuple[Recent, ...
     furthest = (
         select(predictions).where(p.assessment_id.in_(ids), p.probability.is_not(None)).order_by(p.hours)
     )
-    shown = select(cards).where(c.assessment_id.in_(ids), c.suppressed == "").order_by(c.shown_at)
+    shown = select(cards).where(c.assessment_id.in_(ids), c.withheld == "").order_by(c.shown_at)
     heads = {row["assessment_id"]: row for row in connection.execute(furthest).mappings()}
     last = {row["assessment_id"]: row for row in connection.execute(shown).mappings()}
     return tuple(_recent(row, heads.get(row["id"]), last.get(row["id"])) for row in found)
@@ -95,6 +95,16 @@ def tenant_of(connection: Connection, assessment_id: str) -> str:
     return tenant
 
 
+def whose(connection: Connection, assessment_id: str | None, tenant: str) -> str:
+    """The tenant of a row about this assessment, or about none. Raises UnknownAssessment if it is another's."""
+    if assessment_id is None:
+        return said("tenant", tenant)
+    found = tenant_of(connection, assessment_id)
+    if tenant not in ("", found):
+        raise UnknownAssessment("no assessment of that id is in this tenant's ledger")
+    return found
+
+
 def matching(names: Iterable[str], values: Iterable[Any]) -> ColumnElement[bool]:
     """`assessments` where each of the columns `names` has its value."""
     return and_(*(assessments.c[name] == value for name, value in zip(names, values, strict=True)))
@@ -104,12 +114,12 @@ def counts(connection: Connection) -> Mapping[str, int]:
     """How many rows of what."""
     statuses = _counted(connection, assessments.c.status)
     outcomes = _counted(connection, feedback.c.outcome)
-    sent = _counted(connection, cards.c.suppressed)
+    sent = _counted(connection, cards.c.withheld)
     return {
         "assessments": sum(statuses.values()),
         **{f"assessments_{status}": statuses.get(status, 0) for status in Status},
         "cards": sent.get("", 0),
-        "cards_suppressed": sum(sent.values()) - sent.get("", 0),
+        "cards_withheld": sum(sent.values()) - sent.get("", 0),
         "feedback": sum(outcomes.values()),
         "feedback_accepted": outcomes.get("accepted", 0),
         "feedback_overridden": outcomes.get("overridden", 0),

@@ -137,10 +137,11 @@ cards = Table(
     _identity(),
     Column("tenant", String(100), nullable=False),
     _assessment(index=True),  # NULL: a card about a model's state, without an answer
+    Column("hook", String(60), nullable=False),
     Column("shown_at", Instant, nullable=False),
     Column("indicator", String(20), nullable=False),
     Column("summary_digest", String(64), nullable=False),
-    Column("suppressed", String(100), nullable=False),  # why it was not sent; "" when it was
+    Column("withheld", String(100), nullable=False),  # why it was not sent; "" when it was
     Index("ix_cards_by_time", "tenant", "shown_at"),
 )
 
@@ -180,6 +181,9 @@ events = Table(
     Column("tenant", String(100), nullable=False),
     Column("kind", String(60), nullable=False),  # "viewed", "printed", "written", ...
     _assessment(index=True),
+    _pseudonym(
+        "pseudonym", nullable=False
+    ),  # of the patient; "" when it was about none, or the assessment says
     _pseudonym("user_pseudonym", nullable=False),
     Column("at", Instant, nullable=False),
     Column("detail", LargeBinary),  # sealed
