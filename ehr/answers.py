@@ -70,7 +70,7 @@ _FAILED: Final[tuple[type[EhrError], str]] = (EhrUnavailable, "the hospital's se
 
 
 def refusal(answer: Answer, where: str, now: datetime) -> EhrError:
-    """The error a status outside 2xx stands for, with the OperationOutcome's codes; its words are in `said`."""
+    """The error a status outside 2xx stands for, with the OperationOutcome's codes; its words in `said`."""
     causes, said = outcome(answer.body)
     detail = f" [{answer.status}{': ' if causes else ''}{', '.join(causes)}]"
     if answer.status == 429:

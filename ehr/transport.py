@@ -51,19 +51,19 @@ Params = Mapping[str, str | Iterable[str]] | Iterable[tuple[str, str]]
 class Budget:
     """Seconds that all calls of one incoming request may take together, from the moment it is made.
 
-    `monotonic` is a clock that never runs backwards. Threads may share one: it never changes.
+    `clock` is one that never runs backwards. Threads may share one: it never changes.
     """
 
     seconds: float
-    monotonic: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = time.monotonic
     started: float = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "started", self.monotonic())
+        object.__setattr__(self, "started", self.clock())
 
     def left(self) -> float:
         """Seconds left; negative when it is over."""
-        return self.seconds - (self.monotonic() - self.started)
+        return self.seconds - (self.clock() - self.started)
 
     def need(self, where: str) -> float:
         """Seconds left. Raises BudgetSpent when there are none."""
