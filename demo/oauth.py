@@ -1,0 +1,244 @@
+"""The OAuth 2 core on Authlib: code flow with PKCE S256, refresh with rotation, client credentials,
+revocation.
+
+Refuses a launch without an S256 challenge, whatever the client; a code or refresh token used twice; a
+client that proves itself in another way than it is registered for.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from authlib.integrations.flask_oauth2 import AuthorizationServer
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, grants
+from authlib.oauth2.rfc6750 import BearerTokenGenerator
+from authlib.oauth2.rfc7009 import RevocationEndpoint
+from authlib.oauth2.rfc7636 import CodeChallenge
+from authlib.oidc.core import UserInfo
+from authlib.oidc.core.grants import OpenIDCode
+from flask import Flask
+
+from demo.assertion import ClientAssertion, FetchJson
+from demo.clients import Client, find_client
+from demo.grants import Code, Context, Grant, fresh
+from demo.records import Hospital
+from demo.scopes import rule
+
+AUTHENTICATION: Final = ("none", "client_secret_basic", "private_key_jwt")
+BACKEND_SECONDS: Final = 300
+
+
+class S256Only(CodeChallenge):  # type: ignore[misc]  # authlib has no types
+    """PKCE, demanded of every client; `plain` is not known."""
+
+    DEFAULT_CODE_CHALLENGE_METHOD = ""
+    SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
+
+    def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
+        """Raise InvalidRequestError without a well-formed S256 challenge."""
+        sent = grant.request.payload.data
+        if not sent.get("code_challenge") or sent.get("code_challenge_method") != "S256":
+            raise InvalidRequestError("PKCE is required: send code_challenge and code_challenge_method=S256")
+        super().validate_code_challenge(grant, redirect_uri)
+
+
+class HeldCode:
+    """A code as Authlib wants to ask about it."""
+
+    def __init__(self, code: Code) -> None:
+        self.held = code
+        self.code_challenge, self.code_challenge_method = code.challenge, "S256"
+
+    def get_redirect_uri(self) -> str:
+        """Where it was sent."""
+        return self.held.redirect_uri
+
+    def get_scope(self) -> str:
+        """What it grants."""
+        return self.held.scope
+
+    def get_nonce(self) -> str | None:
+        """The nonce of the authorisation request."""
+        return self.held.nonce
+
+    def get_auth_time(self) -> int:
+        """When the user was known, in seconds since 1970."""
+        return int(self.held.issued_at.timestamp())
+
+    def get_acr(self) -> None:
+        """Nothing is claimed about how the user signed in."""
+
+    def get_amr(self) -> None:
+        """Nothing is claimed about how the user signed in."""
+
+
+class HeldRefresh:
+    """A refresh token as Authlib wants to ask about it."""
+
+    def __init__(self, token: str, grant: Grant) -> None:
+        self.token, self.held = token, grant
+
+    def check_client(self, client: Client) -> bool:
+        """Whether it was given to this client."""
+        return self.held.client_id == client.client_id
+
+    def get_scope(self) -> str:
+        """What it grants."""
+        return self.held.scope
+
+
+def bearer(hospital: Hospital) -> BearerTokenGenerator:
+    """Opaque tokens; a refresh token only where online_access or offline_access was granted."""
+
+    class Bearer(BearerTokenGenerator):  # type: ignore[misc]  # authlib has no types
+        def generate(self, grant_type: str, client: Client, user: Any = None, scope: str | None = None,
+                     expires_in: int | None = None, include_refresh_token: bool = True) -> dict[str, Any]:
+            lasting = {"online_access", "offline_access"} & {*(scope or "").split()}
+            token: dict[str, Any] = super().generate(grant_type, client, user, scope, expires_in,
+                                                     include_refresh_token and bool(lasting))
+            return token
+
+    def lifetime(_: Client, grant_type: str) -> int:
+        launched = hospital.settings.access_token_seconds
+        return BACKEND_SECONDS if grant_type == "client_credentials" else launched
+
+    return Bearer(lambda **_: fresh(), lambda **_: fresh(), lifetime)
+
+
+def launch_facts(hospital: Hospital, context: Context, scope: str) -> dict[str, Any]:
+    """What SMART adds to a token response: patient, encounter, banner, style, the app's own context."""
+    facts: dict[str, Any] = {"need_patient_banner": context.need_patient_banner,
+                             "smart_style_url": f"{hospital.settings.url}/smart-style.json"}
+    if context.patient:
+        facts["patient"] = context.patient
+    if context.encounter and {"launch", "launch/encounter"} & {*scope.split()}:
+        facts["encounter"] = context.encounter
+    return facts | ({"appContext": context.app_context} if context.app_context is not None else {})
+
+
+def narrowed(scope: str, context: Context, launched: bool) -> str:
+    """The scope without what means nothing: `launch` outside the EHR, patient/ without a patient."""
+    def meant(one: str) -> bool:
+        found = rule(one)
+        if found is not None and found.level == "patient":
+            return bool(context.patient)
+        return one != "launch" or launched
+
+    return " ".join(one for one in scope.split() if meant(one))
+
+
+def server(app: Flask, hospital: Hospital, fetch: FetchJson) -> AuthorizationServer:
+    """Authlib's authorisation server over this hospital's clients, codes and tokens."""
+    settings, tokens = hospital.settings, hospital.tokens
+
+    class IdToken(OpenIDCode):  # type: ignore[misc]  # authlib has no types
+        def exists_nonce(self, nonce: str, request: Any) -> bool:
+            return False  # a nonce is the client's to remember: it binds the id_token to its session
+
+        def resolve_client_private_key(self, client: Client) -> Any:
+            return hospital.keys.identity
+
+        def get_encode_header(self, client: Client) -> dict[str, Any]:
+            return {"alg": "RS256", "typ": "JWT", "kid": hospital.keys.identity.kid}
+
+        def get_client_claims(self, client: Client) -> dict[str, Any]:
+            now = int(hospital.clock().timestamp())
+            return {"iss": settings.fhir, "aud": client.client_id, "iat": now,
+                    "exp": now + settings.access_token_seconds}
+
+        def generate_user_info(self, user: Context, scope: str) -> UserInfo:
+            info = UserInfo(sub=user.user.replace("/", "-") or "nobody")
+            if user.user and {"fhirUser", "profile"} & {*scope.split()}:
+                info |= dict.fromkeys(("fhirUser", "profile"), f"{settings.fhir}/{user.user}")
+            return info
+
+    class LaunchGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # authlib has no types
+        TOKEN_ENDPOINT_AUTH_METHODS = AUTHENTICATION
+
+        @staticmethod
+        def validate_authorization_redirect_uri(request: Any, client: Client) -> str:
+            told = request.payload.redirect_uri
+            if not told or not client.check_redirect_uri(told):
+                raise InvalidRequestError("redirect_uri is not registered for this client")
+            return str(told)
+
+        def save_authorization_code(self, code: str, request: Any) -> None:
+            sent = request.payload.data
+            context: Context = request.user
+            tokens.keep_code(Code(
+                code, request.client.client_id, request.payload.redirect_uri,
+                narrowed(request.scope, context, "launch" in sent), context,
+                sent["code_challenge"], sent.get("nonce"), hospital.clock(), fresh(),
+            ))
+
+        def query_authorization_code(self, code: str, client: Client) -> HeldCode | None:
+            held = tokens.take_code(code, client.client_id)
+            return HeldCode(held) if held else None
+
+        def delete_authorization_code(self, authorization_code: HeldCode) -> None:
+            """Nothing to do: looking at a code spends it."""
+
+        def authenticate_user(self, authorization_code: HeldCode) -> Context:
+            return authorization_code.held.context
+
+        def create_token_response(self) -> Any:
+            status, token, headers = super().create_token_response()
+            token |= launch_facts(hospital, self.request.user, token["scope"])
+            return status, token, headers
+
+    class RotatingRefresh(grants.RefreshTokenGrant):  # type: ignore[misc]  # authlib has no types
+        TOKEN_ENDPOINT_AUTH_METHODS = AUTHENTICATION
+        INCLUDE_NEW_REFRESH_TOKEN = True
+
+        def authenticate_refresh_token(self, refresh_token: str) -> HeldRefresh | None:
+            held = tokens.look_refresh(refresh_token)
+            return HeldRefresh(refresh_token, held) if held else None
+
+        def authenticate_user(self, refresh_token: HeldRefresh) -> Context:
+            return refresh_token.held.context
+
+        def issue_token(self, user: Context, refresh_token: HeldRefresh) -> Any:
+            if not tokens.spend_refresh(refresh_token.token):
+                raise InvalidGrantError("this refresh token has been used")
+            return super().issue_token(user, refresh_token)
+
+        def revoke_old_credential(self, refresh_token: HeldRefresh) -> None:
+            """Nothing to do: it was spent before the new one was made."""
+
+        def create_token_response(self) -> Any:
+            status, token, headers = super().create_token_response()
+            token |= launch_facts(hospital, self.request.user, token["scope"])
+            return status, token, headers
+
+    class Backend(grants.ClientCredentialsGrant):  # type: ignore[misc]  # authlib has no types
+        TOKEN_ENDPOINT_AUTH_METHODS = ("private_key_jwt",)
+
+    class Revocation(RevocationEndpoint):  # type: ignore[misc]  # authlib has no types
+        CLIENT_AUTH_METHODS = AUTHENTICATION
+
+        def authenticate_token(self, request: Any, client: Client) -> str:
+            self.check_params(request, client)
+            return str(request.form["token"])
+
+        def revoke_token(self, token: str, request: Any) -> None:
+            tokens.revoke(token, request.client.client_id)
+
+    def save(token: dict[str, Any], request: Any) -> None:
+        code, refresh = request.authorization_code, request.refresh_token
+        family = code.held.family if code else refresh.held.family if refresh else fresh()
+        expires = hospital.clock() + timedelta(seconds=token["expires_in"])
+        context: Context = request.user or Context()
+        grant = Grant(request.client.client_id, token["scope"], context, expires, family)
+        tokens.keep(token["access_token"], token.get("refresh_token"), grant)
+
+    made = AuthorizationServer()
+    made.init_app(app, lambda client_id: find_client(hospital, client_id), save)
+    made.register_token_generator("default", bearer(hospital))
+    assertion = ClientAssertion(settings.token_url, fetch, hospital.clock)
+    made.register_client_auth_method(assertion.CLIENT_AUTH_METHOD, assertion)
+    made.register_grant(LaunchGrant, [S256Only(required=True), IdToken()])
+    made.register_grant(RotatingRefresh)
+    made.register_grant(Backend)
+    made.register_endpoint(Revocation)
+    return made
