@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -28,7 +29,7 @@ from webapp.ops import CARDS, FOREIGN, STAGES
 from webapp.rooms import MODELS, Rooms, here
 
 door = Blueprint("hooks", __name__)
-REPLAY_SECONDS = 600
+REPLAY = timedelta(minutes=10)
 PREFLIGHT_SECONDS = "600"
 
 
@@ -60,7 +61,7 @@ def service(service: str) -> Response:
         if time.monotonic() - began > rooms.settings.hook_deadline:
             CARDS.labels(service, "late").inc()
             return outcome(503, "timeout", "the answer came too late to be of use at the bedside; nothing is advised")
-    rooms.vault.put("hook-answer", key, {"body": body}, ttl=REPLAY_SECONDS)
+    rooms.vault.put("hook-answer", key, {"body": body}, REPLAY)
     CARDS.labels(service, "card" if body["cards"] else "nothing to advise").inc()
     return jsonify(body)
 

@@ -8,17 +8,15 @@ a cookie, a page, a log or an address.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
-
-from flask import Blueprint, Flask, Response, jsonify, redirect, request, url_for
+from flask import Blueprint, Flask, Response, jsonify, make_response, redirect, request, url_for
 
 from ehr import smart
-from ehr.errors import LaunchRefused, UntrustedCaller
+from ehr.errors import LaunchRefused
 from webapp import security
 from webapp.rooms import Rooms, here
 
 door = Blueprint("launch", __name__)
-LAUNCH_SECONDS = 600
+LAUNCH = timedelta(minutes=10)
 
 
 def install(app: Flask) -> None:
@@ -50,9 +48,9 @@ def _begin(launch_token: str | None) -> Response:
     pending = smart.begin(tenant, endpoints, redirect_uri=_redirect_uri(rooms), launch=launch_token)
     secret = security.fresh()
     kept = {"pending": pending.to_dict(), "browser": security.digest(secret)}
-    rooms.vault.put("launch", pending.state, kept, ttl=LAUNCH_SECONDS)
+    rooms.vault.put("launch", pending.state, kept, LAUNCH)
     answer = _see_other(smart.authorise_url(tenant, endpoints, pending))
-    security.set_cookie(answer, security.cookie_name("launch", pending.state), secret, LAUNCH_SECONDS)
+    security.set_cookie(answer, security.cookie_name("launch", pending.state), secret, LAUNCH)
     return answer
 
 
@@ -72,18 +70,16 @@ def callback() -> Response:
     if not grant.patient:
         raise LaunchRefused("the hospital named no patient: open a chart first and launch from there")
     visit, secret = security.fresh(), security.fresh()
-    seconds = int(timedelta(hours=rooms.settings.visit_hours).total_seconds())
+    lasting = timedelta(hours=rooms.settings.visit_hours)
     opened = {
         "tenant": tenant.id, "grant": grant.to_dict(), "browser": security.digest(secret),
-        "opened": rooms.clock().isoformat(), "app_context": grant.app_context,
+        "opened": rooms.clock().isoformat(), "app_context": grant.app_context, "about": {},
     }
-    rooms.vault.put("visit", visit, opened, ttl=seconds)
-    rooms.ledger.event(
-        "launch", tenant=tenant.id, patient=grant.patient, user=grant.user, assessment="", at=rooms.clock()
-    )
+    rooms.vault.put("visit", visit, opened, lasting)
+    rooms.ledger.event("launched", tenant=tenant.id, user=grant.user)
     answer = _see_other(url_for("pages.result", visit=visit))
     security.drop_cookie(answer, name)
-    security.set_cookie(answer, security.cookie_name("visit", visit), secret, seconds)
+    security.set_cookie(answer, security.cookie_name("visit", visit), secret, lasting)
     return answer
 
 
@@ -98,6 +94,4 @@ def _redirect_uri(rooms: Rooms) -> str:
 
 
 def _see_other(url: str) -> Response:
-    answer = redirect(url, code=303)
-    assert isinstance(answer, Response)  # noqa: S101  werkzeug's redirect is typed for its own base class
-    return answer
+    return make_response(redirect(url, code=303))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from datetime import timedelta
 
 from flask import Flask, Response, g, request
 
@@ -56,16 +57,16 @@ def cookie_name(kind: str, key: str) -> str:
     return f"__Host-{kind}-{digest(key)[:10]}"
 
 
-def set_cookie(response: Response, name: str, value: str, seconds: int) -> None:
+def set_cookie(response: Response, name: str, value: str, lasting: timedelta) -> None:
     """A cookie that survives in a cross-site frame (partitioned) and nowhere else."""
     response.set_cookie(
-        name, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="None", partitioned=True
+        name, value, max_age=lasting, path="/", secure=True, httponly=True, samesite="None", partitioned=True
     )
 
 
 def drop_cookie(response: Response, name: str) -> None:
     """Forget a cookie; the attributes must be those it was set with."""
-    set_cookie(response, name, "", 0)
+    set_cookie(response, name, "", timedelta(0))
 
 
 def form_token(secret: str, visit: str) -> str:

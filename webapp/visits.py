@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from webapp.errors import SessionExpired
 from webapp.rooms import Rooms
 
 EARLY = timedelta(seconds=45)  # a token this close to its end is renewed before it is used
-RENEWING_SECONDS = 15
+RENEWING = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,26 @@ class Visit:
     opened: datetime
     secret: str
     app_context: str = ""
+    kept: Mapping[str, Any] = field(default_factory=dict, repr=False)  # who the patient is, and what was answered
+
+    def about(self, key: str) -> str:
+        """What the last reading remembered under `key` ("name", "born", "language", ...); "" when nothing."""
+        return str(self.kept.get(key) or "")
+
+    @property
+    def answers(self) -> list[str]:
+        """Ids of the answers this visit was given last."""
+        return list(self.kept.get("answers", ()))
+
+    @property
+    def clinician(self) -> bool:
+        """Whether the hospital names a user who treats patients, rather than being one (fhirUser)."""
+        return self.grant.user.startswith(("Practitioner/", "PractitionerRole/"))
+
+    @property
+    def patients_own(self) -> bool:
+        """Whether the user is the patient or a relative: the clinicians' page is not theirs."""
+        return self.grant.user.startswith(("Patient/", "RelatedPerson/"))
 
     @property
     def form_token(self) -> str:
@@ -49,8 +70,21 @@ def current(rooms: Rooms) -> Visit:
     g.frame_ancestors = tenant.frame_ancestors
     return Visit(
         key, tenant, smart.Grant.from_dict(kept["grant"]), datetime.fromisoformat(kept["opened"]), secret,
-        kept.get("app_context") or "",
+        kept.get("app_context") or "", kept.get("about") or {},
     )
+
+
+def remember(rooms: Rooms, visit: Visit, about: Mapping[str, Any]) -> None:
+    """Keep what this visit's pages need until it ends: never in a cookie, sealed in the vault."""
+    _keep(rooms, visit, {"about": dict(about)})
+
+
+def _keep(rooms: Rooms, visit: Visit, changed: Mapping[str, Any]) -> None:
+    kept = rooms.vault.get("visit", visit.id)
+    if kept is None:
+        raise SessionExpired("this visit has ended")
+    ends = visit.opened + timedelta(hours=rooms.settings.visit_hours)
+    rooms.vault.put("visit", visit.id, {**kept, **changed}, ends - rooms.clock())
 
 
 def close(rooms: Rooms, visit: Visit) -> None:
@@ -70,20 +104,16 @@ def renew(rooms: Rooms, visit: Visit) -> Visit:
     """Exchange the refresh token, once across all workers. Raises Unauthorised when there is none."""
     if not visit.grant.refresh_token:
         raise Unauthorised("the hospital's permission has run out: open the app again from the chart")
-    if not rooms.vault.once("renewing", security.digest(visit.grant.refresh_token), ttl=RENEWING_SECONDS):
+    if not rooms.vault.once("renewing", security.digest(visit.grant.refresh_token), RENEWING):
         return _renewed_elsewhere(rooms, visit)
     endpoints = smart.discover(rooms.http, visit.tenant)
     grant = smart.refresh(rooms.http, visit.tenant, endpoints, visit.grant, now=rooms.clock())
-    kept: dict[str, Any] | None = rooms.vault.get("visit", visit.id)
-    if kept is None:
-        raise SessionExpired("this visit has ended")
-    seconds = int(timedelta(hours=rooms.settings.visit_hours).total_seconds())
-    rooms.vault.put("visit", visit.id, {**kept, "grant": grant.to_dict()}, ttl=seconds)
+    _keep(rooms, visit, {"grant": grant.to_dict()})
     return replace(visit, grant=grant)
 
 
 def _renewed_elsewhere(rooms: Rooms, visit: Visit) -> Visit:
-    for _ in range(RENEWING_SECONDS * 5):
+    for _ in range(int(RENEWING / timedelta(seconds=0.2))):
         kept = rooms.vault.get("visit", visit.id)
         if kept is None:
             break
