@@ -1,0 +1,286 @@
+"""FHIR JSON -> Record. Raw dicts in, the vocabulary's measurements and events out; the chart is
+`record.at(moment)`.
+
+What is read: Patient, Encounter, Observation (also contained, and in components), Procedure,
+DeviceUseStatement with its Device, Condition, Location, DiagnosticReport's contained rows. One malformed
+resource loses only itself; what was read and not used stands in `Record.refused`, with one of these reasons:
+
+    malformed, no-id, other-patient, modifier-extension            the resource
+    status, code-unknown, codes-disagree, label-contradicts-code   what it says it is (status:
+    entered-in-error, ...) venous-gas, ratio-of-inputs, not-an-input, ignored-here        known, and left out
+    on purpose no-value, form-not-read, not-a-number, level-unknown           its value
+    unit-missing, unit-unknown, unit-contradiction, comparator-unknown, implausible, unit-jump, running-total
+    no-time, time-unreadable, time-without-zone, time-too-coarse   its time
+    time-is-issued                                                 used, with `issued` for want of a time
+    taken birth-date-unreadable                                          the person
+    and-more                                                       how many further refusals were not listed
+
+Refuses to guess, and to read another patient's rows. Never raises for what is in a resource.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, tzinfo
+from types import MappingProxyType
+from typing import Any, Final
+
+from ehr.coherence import coma_totals, double_counts, unit_jumps
+from ehr.events import Events, device_events, evidence_events, place_words
+from ehr.lexicon import Lexicon, lexicon
+from ehr.moments import Clock, NotUsed
+from ehr.observations import WRONG, Observations, Sink
+from ehr.persons import condition_of, read_person
+from inference.chart import Event, Measurement, Person, Record, Refusal
+
+NO_LOCAL_CODES: Mapping[str, str] = MappingProxyType({})
+LISTED: Final = 200  # refusals named one by one; the rest are counted
+BY_CODE: Final = frozenset(
+    {"code-unknown", "venous-gas", "ratio-of-inputs", "not-an-input", "ignored-here"}
+)  # one row a code
+CLINICAL: Final = (
+    "Observation",
+    "Encounter",
+    "Procedure",
+    "DeviceUseStatement",
+    "Condition",
+    "DiagnosticReport",
+)
+VOID: Final = frozenset({"entered-in-error", "cancelled"})
+Resource = Mapping[str, Any]
+
+
+def read_record(
+    patient: str,
+    resources: Iterable[Resource],
+    *,
+    local_codes: Mapping[str, str] = NO_LOCAL_CODES,
+    zone: tzinfo = UTC,
+    base: str = "",
+    truncated: bool = False,
+) -> Record:
+    """Everything `resources` say of `patient` (an id without type).
+
+    `local_codes` are the tenant's own (see `ehr.codes`); `zone` places dates without a time of day; with
+    `base`, an absolute reference to a patient on another server is another patient. The same type and id
+    counts once, newest version; foreign rows are refused.
+    """
+    reading = _Reading(patient, lexicon(local_codes), zone, base)
+    reading.collect(resources)
+    return reading.record(truncated)
+
+
+class _Reading:
+    def __init__(self, patient: str, words: Lexicon, zone: tzinfo, base: str) -> None:
+        self.patient, self.lexicon, self.base = patient, words, base.rstrip("/")
+        self.clock = Clock(zone)
+        self.sink = Sink()
+        self.rows: dict[str, Resource] = {}
+        self._ours: dict[Any, bool] = {}
+
+    def collect(self, resources: Iterable[Resource]) -> None:
+        """Take each resource once, by type and id; contained rows under their parent's name."""
+        for resource in resources:
+            try:
+                self._take(resource)
+            except NotUsed as why:
+                self._refuse(_name(resource), why.reason, why.detail)
+            except WRONG:
+                self._refuse(_name(resource), "malformed", type(resource).__name__)
+
+    def _take(self, resource: Resource) -> None:
+        kind, key = resource["resourceType"], resource.get("id")
+        if kind == "Bundle":
+            self.collect(entry["resource"] for entry in resource.get("entry") or () if "resource" in entry)
+            return
+        if not isinstance(kind, str) or not isinstance(key, str) or not key:
+            raise NotUsed("no-id")
+        name = f"{kind}/{key}"
+        before = self.rows.get(name)
+        if before is not None and _version(before) >= _version(resource):
+            return
+        self.rows[name] = resource
+
+    def record(self, truncated: bool) -> Record:
+        person = self._person()
+        observations = Observations(self.lexicon, self.clock, person.sex, self._device_words(), self.sink)
+        for where, row in self._of("Observation"):
+            self._each(where, observations.read, row, where)
+        for where, row in self._contained_observations():
+            self._each(where, observations.read, row, where)
+        measurements = self._coherent()
+        events = self._events(measurements)
+        return Record(self.patient, person, tuple(measurements), tuple(events), self._refusals(), truncated)
+
+    def _each(self, where: str, read: Any, *arguments: Any) -> Any:
+        """Read one row; what goes wrong with it is its own refusal, and nobody else's."""
+        try:
+            return read(*arguments)
+        except NotUsed as why:
+            self._refuse(where, why.reason, why.detail)
+        except WRONG as wrong:
+            self._refuse(where, "malformed", type(wrong).__name__)
+        return None
+
+    def _of(self, kind: str) -> Iterator[tuple[str, Resource]]:
+        """This patient's rows of one type; another's are refused."""
+        prefix = f"{kind}/"
+        for where, row in self.rows.items():
+            if where.startswith(prefix):
+                if self._is_ours(row):
+                    yield where, row
+                else:
+                    self._refuse(where, "other-patient", "")
+
+    def _is_ours(self, row: Resource) -> bool:
+        subject = row.get("subject")
+        reference = subject.get("reference") if isinstance(subject, Mapping) else None
+        if not isinstance(reference, str):
+            return False
+        known = self._ours.get(reference)
+        if known is None:
+            known = self._ours[reference] = refers_to(reference, self.patient, self.base)
+        return known
+
+    def _contained_observations(self) -> Iterator[tuple[str, Resource]]:
+        """Observations inside this patient's reports and panels; they stand or fall with what holds them."""
+        for kind in ("DiagnosticReport", "Observation"):
+            for where, row in self._inside(kind):
+                for held in row["contained"] if isinstance(row["contained"], list) else ():
+                    if isinstance(held, Mapping) and held.get("resourceType") == "Observation":
+                        whose = held.get("subject")
+                        if whose is None or self._is_ours(held):
+                            yield f"{where}#{held.get('id') or ''}", held
+                        else:
+                            self._refuse(where, "other-patient", "contained")
+
+    def _inside(self, kind: str) -> Iterator[tuple[str, Resource]]:
+        for where, row in self.rows.items():
+            if (
+                where.startswith(f"{kind}/")
+                and row.get("contained")
+                and row.get("status") not in VOID
+                and self._is_ours(row)
+            ):
+                yield where, row
+
+    def _person(self) -> Person:
+        found = {self._each(where, condition_of, row, self.lexicon) for where, row in self._of("Condition")}
+        conditions = frozenset(name for name in found if name)
+        row = self.rows.get(f"Patient/{self.patient}")
+        for where in self.rows:
+            if where.startswith("Patient/") and where != f"Patient/{self.patient}":
+                self._refuse(where, "other-patient", "")
+        person = None if row is None else self._each(f"Patient/{self.patient}", read_person, row, conditions)
+        if person is None and row is not None:  # the birth date is lost; sex is not
+            rest = {key: value for key, value in row.items() if key == "gender"}
+            person = self._each(f"Patient/{self.patient}", read_person, rest, conditions)
+        return person or Person(conditions=conditions)
+
+    def _device_words(self) -> Mapping[str, str]:
+        words = {}
+        for where, row in self.rows.items():
+            if where.startswith("Device/"):
+                words[where] = self._each(where, _device_words, row) or ""
+        return words
+
+    def _coherent(self) -> list[Measurement]:
+        rows = self.sink.measurements
+        rows = rows + coma_totals(self.sink.coma, rows)
+        out = [*unit_jumps(rows, self.lexicon), *double_counts(rows, self.sink.spans)]
+        if not out:
+            return rows
+        gone = {id(row) for row, _ in out}
+        self.sink.refused += [(refusal.resource, refusal.reason, refusal.detail) for _, refusal in out]
+        return [row for row in rows if id(row) not in gone]
+
+    def _events(self, measurements: Iterable[Measurement]) -> list[Event]:
+        devices = {where: row for where, row in self.rows.items() if where.startswith("Device/")}
+        places = {
+            w: self._each(w, place_words, row) or ""
+            for w, row in self.rows.items()
+            if w.startswith("Location/")
+        }
+        events = Events(self.lexicon, self.clock, devices, places)
+        for where, row in self._of("Encounter"):
+            self._each(where, events.encounter, row, where)
+        for where, row in self._of("Procedure"):
+            self._each(where, events.procedure, row, where)
+        for where, row in self._of("DeviceUseStatement"):
+            self._each(where, lambda row, where: events.device_use(row, where, _contained(row)), row, where)
+        admissions = [event.start for event in events.found if event.kind == "admission"]
+        charted = [row for row in measurements if row.variable == "oxygen_device"]
+        levels = self.lexicon.vocabulary["oxygen_device"].levels
+        return [
+            *events.found,
+            *evidence_events(self.sink.evidence, admissions),
+            *device_events(charted, levels),
+        ]
+
+    def _refuse(self, where: str, reason: str, detail: str) -> None:
+        self.sink.refused.append((where, reason, detail))
+
+    def _refusals(self) -> tuple[Refusal, ...]:
+        """One refusal a row, except that rows of one unknown code, or without a time of their own,
+        are counted together.
+        """
+        listed: list[Refusal] = []
+        counted: dict[tuple[str, str], tuple[str, int]] = {}
+        for where, reason, detail in self.sink.refused:
+            if reason in BY_CODE:
+                first, many = counted.get((reason, detail), (where, 0))
+                counted[(reason, detail)] = (first, many + 1)
+            else:
+                listed.append(Refusal(where, reason, detail))
+        if self.sink.only_issued:
+            counted[("time-is-issued", "")] = (self.sink.only_issued[0], len(self.sink.only_issued))
+        for (reason, detail), (first, many) in counted.items():
+            listed.append(Refusal(first, reason, f"{detail} ({many})".strip() if many > 1 else detail))
+        if len(listed) <= LISTED:
+            return tuple(listed)
+        return (*listed[:LISTED], Refusal("", "and-more", str(len(listed) - LISTED)))
+
+
+def refers_to(reference: str, patient: str, base: str = "") -> bool:
+    """Whether `reference` is to this Patient: relative,
+    or absolute on `base` (on any server where none is given).
+    """
+    path = reference.split("/_history/")[0]
+    if path == f"Patient/{patient}":
+        return True
+    if "://" not in path or not path.endswith(f"/Patient/{patient}"):
+        return False
+    return not base or path == f"{base.rstrip('/')}/Patient/{patient}"
+
+
+def _version(resource: Resource) -> tuple[datetime, int, str]:
+    """Newer versions compare greater: by lastUpdated, then by versionId as a number where it is one."""
+    meta = resource.get("meta") or {}
+    number = str(meta.get("versionId") or "")
+    try:
+        updated = Clock(UTC).instant(meta["lastUpdated"])
+    except (NotUsed, *WRONG):
+        updated = datetime.min.replace(tzinfo=UTC)
+    return updated, int(number) if number.isascii() and number.isdigit() and len(number) < 12 else 0, number
+
+
+def _name(resource: object) -> str:
+    """Type and id of what may be anything."""
+    if not isinstance(resource, Mapping):
+        return "?"
+    kind, key = resource.get("resourceType"), resource.get("id")
+    return f"{kind if isinstance(kind, str) else '?'}/{key if isinstance(key, str) else '?'}"[:100]
+
+
+def _device_words(row: Resource) -> str:
+    """What names a Device: its names, model and type."""
+    kind = row.get("type") or {}
+    words = [name.get("name") for name in row.get("deviceName") or ()]
+    words += [row.get("modelNumber"), kind.get("text")] + [
+        coding.get("display") for coding in kind.get("coding") or ()
+    ]
+    return " ; ".join(str(word) for word in words if word)
+
+
+def _contained(row: Resource) -> Mapping[str, Resource]:
+    return {f"#{held['id']}": held for held in row.get("contained") or () if "id" in held}
