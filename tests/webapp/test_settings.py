@@ -58,7 +58,9 @@ def test_production_refuses_to_start_half_configured_and_names_the_variable(
 
 
 def test_the_secret_and_the_database_are_not_in_the_settings_repr() -> None:
-    shown = repr(from_environment({"ORDERTIME_SECRET_KEY": GOOD_SECRET, "DATABASE_URL": "postgresql://u:pw@db/x"}))
+    shown = repr(
+        from_environment({"ORDERTIME_SECRET_KEY": GOOD_SECRET, "DATABASE_URL": "postgresql://u:pw@db/x"})
+    )
     assert GOOD_SECRET not in shown
     assert "pw@db" not in shown
 

@@ -1,0 +1,324 @@
+"""The card: one sentence to act on, and under it what a physician needs to doubt or to trust it.
+
+`card` gives a CDS Hooks 2.0.1 card, or None when there is nothing to add; `lint` says what is wrong with one. Every
+text from outside is escaped, so that no Markdown or HTML of a chart becomes ours. No suggestion, nothing applied by
+itself: options, not commands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import tzinfo
+from typing import Any, Final
+
+from inference.assessment import Assessment, Prediction, Reason, RuleResult, Score, State, Status
+from webapp import bedside, reasons, words
+from webapp.result import WITHHELD, compared, family
+from webapp.words import say
+
+LONGEST: Final = 139  # characters of a summary: the specification asks for fewer than 140
+INDICATORS: Final = ("info", "warning", "critical")
+OVERRIDES: Final = ("already-managed", "goals-of-care", "data-wrong", "do-not-agree", "not-my-decision")
+OVERRIDE_SYSTEM: Final = "urn:ordertime:override-reason"
+TOPIC_SYSTEM: Final = "urn:ordertime:model"
+NEWS2_SPEAKS: Final = 7.0  # emergency review (RCP 2017): said even where no model may speak
+RULES_SPEAK: Final = ("rule-in", "rule-out")
+SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
+RAW_HTML: Final = re.compile(r"(?<!\\)<[a-zA-Z/!?]")
+
+
+def card(
+    found: Assessment,
+    *,
+    state: State,
+    threshold: float,
+    link_url: str,
+    zone: str | tzinfo,
+    uuid: str,
+    warn_at: float | None = None,
+    critical_at: float | None = None,
+    app_context: str | None = None,
+    source_label: str = "Ordertime",
+    say_insufficient: bool = True,
+) -> dict[str, Any] | None:
+    """The card for one assessment; None when there is nothing to add.
+
+    A prediction speaks at `threshold` and above (as a warning from `warn_at`, as critical from `critical_at`, which
+    a site must have agreed to), only in the states demonstration and active. A model and rule that disagree, an
+    ESC rule-in or rule-out, and a NEWS2 of 7 or more speak in every state.
+    """
+    said = _summary(found, state, threshold, say_insufficient)
+    if said is None:
+        return None
+    summary, kind = said
+    demonstration = state is State.DEMONSTRATION
+    body: dict[str, Any] = {
+        "uuid": uuid,
+        "summary": shortened(f"{say('en', 'card.demonstration') if demonstration else ''}{summary}"),
+        "detail": _detail(found, state, words.zone_of(zone)),
+        "indicator": _indicator(found, kind, warn_at, critical_at),
+        "source": {
+            "label": source_label,
+            "topic": {
+                "system": TOPIC_SYSTEM,
+                "code": found.model,
+                "display": say("en", f"models.{found.model}.name"),
+            },
+        },
+        "overrideReasons": [_override(code) for code in OVERRIDES],
+        "links": [_link(link_url, app_context)],
+    }
+    return body
+
+
+def plain(text: str) -> str:
+    """`text` from outside as Markdown that renders as itself: no emphasis, no link, no HTML, one line."""
+    escaped = SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return escaped.replace("://", ":\\//").replace("www.", "www\\.").replace("@", "\\@")
+
+
+def shortened(summary: str) -> str:
+    """The summary within its limit, cut at a word."""
+    if len(summary) <= LONGEST:
+        return summary
+    return f"{summary[: LONGEST - 1].rsplit(' ', 1)[0].rstrip(',;.')}…"
+
+
+def lint(card: Mapping[str, Any]) -> tuple[str, ...]:
+    """What CDS Hooks 2.0.1 would not have: () for a sound card."""
+    faults = [f"{key} is missing" for key in ("summary", "indicator", "source", "uuid") if key not in card]
+    summary, detail = str(card.get("summary", "")), str(card.get("detail", ""))
+    if len(summary) > LONGEST:
+        faults.append(f"summary has {len(summary)} characters, {LONGEST} are allowed")
+    if "\n" in summary:
+        faults.append("summary has more than one line")
+    if card.get("indicator") not in INDICATORS:
+        faults.append(f"indicator is {card.get('indicator')!r}")
+    if not dict(card.get("source") or {}).get("label"):
+        faults.append("source has no label")
+    if RAW_HTML.search(detail) or RAW_HTML.search(summary):
+        faults.append("raw HTML")
+    if card.get("suggestions") and card.get("selectionBehavior") not in ("at-most-one", "any"):
+        faults.append("suggestions without selectionBehavior")
+    faults += [
+        f"link {link.get('label')!r}: {fault}"
+        for link in card.get("links", ())
+        for fault in _link_faults(link)
+    ]
+    faults += [
+        f"override reason without {part}"
+        for reason in card.get("overrideReasons", ())
+        for part in ("code", "system", "display")
+        if not reason.get(part)
+    ]
+    return tuple(faults + [f"{path} is empty" for path in _empty(card, "card")])
+
+
+def _summary(
+    found: Assessment, state: State, threshold: float, say_insufficient: bool
+) -> tuple[str, str] | None:
+    """What the card says and of which kind it is; None when nothing speaks."""
+    subject = say("en", f"models.{found.model}.subject")
+    if state is State.SUSPENDED and found.status is not Status.EXCLUDED:
+        return say("en", "card.summary-suspended", subject=subject), "suspended"
+    shown = state not in WITHHELD
+    if shown and (said := _prediction_says(found, threshold, subject, say_insufficient)) is not None:
+        return said
+    return _bedside_says(found)
+
+
+def _prediction_says(
+    found: Assessment, threshold: float, subject: str, say_insufficient: bool
+) -> tuple[str, str] | None:
+    p = found.headline
+    if found.status is Status.ASSESSED and p is not None and p.probability is not None:
+        if found.agreement == "disagree":
+            rule = _speaking_rule(found) or found.rules[0]
+            name, verdict = say("en", f"rules.{rule.rule}"), bedside.verdict(rule).lower()
+            share = words.percent(p.probability)
+            return say("en", "card.summary-disagree", rule=name, p=share, verdict=verdict), "disagree"
+        return (_prediction_summary(found, p), "prediction") if p.probability >= threshold else None
+    why = say("en", found.reason) if found.reason is not None else ""
+    if found.status is Status.INDETERMINATE:
+        rule_says = _bedside_says(found)
+        return rule_says or (
+            say("en", "card.summary-indeterminate", subject=subject, reason=why),
+            "indeterminate",
+        )
+    if found.status is Status.INSUFFICIENT and say_insufficient:
+        rule_says = _bedside_says(found)
+        return rule_says or (
+            say("en", "card.summary-insufficient", subject=subject, reason=why),
+            "insufficient",
+        )
+    return None
+
+
+def _prediction_summary(found: Assessment, p: Prediction) -> str:
+    """The sentence with as many of the strongest upward reasons as fit."""
+    upward = reasons.named(found.explanation.reasons, True, 2) if found.explanation is not None else []
+    for count in range(len(upward), -1, -1):
+        drivers = (
+            say("en", "card.drivers", labels=words.listed(map(reasons.brief, upward[:count])))
+            if count
+            else ""
+        )
+        sentence = say(
+            "en",
+            f"card.summary-{family(p.outcome)}",
+            hours=p.hours,
+            p=words.percent(p.probability or 0.0),
+            interval=_interval(p),
+            drivers=drivers,
+        )
+        if len(sentence) + len(say("en", "card.demonstration")) <= LONGEST:
+            break
+    return sentence
+
+
+def _bedside_says(found: Assessment) -> tuple[str, str] | None:
+    rule = _speaking_rule(found)
+    if rule is not None:
+        name, pattern = say("en", f"rules.{rule.rule}"), say("en", f"rules.pattern-{rule.pattern}")
+        return say(
+            "en", "card.summary-rule", rule=name, verdict=bedside.verdict(rule), pattern=pattern
+        ), rule.verdict
+    score = next((s for s in found.scores if s.name == "NEWS2"), None)
+    if score is not None and score.value is not None and score.value >= NEWS2_SPEAKS:
+        band = say("en", f"scores.band-{score.band or 'none'}")
+        return say("en", "card.summary-news2", value=bedside.score_value(score), band=band), "news2"
+    return None
+
+
+def _speaking_rule(found: Assessment) -> RuleResult | None:
+    return next((r for r in found.rules if r.verdict in RULES_SPEAK), None)
+
+
+def _indicator(found: Assessment, kind: str, warn_at: float | None, critical_at: float | None) -> str:
+    p = found.headline
+    if kind == "prediction" and p is not None and p.probability is not None:
+        if critical_at is not None and p.probability >= critical_at:
+            return "critical"
+        return "warning" if warn_at is not None and p.probability >= warn_at else "info"
+    return "warning" if kind in ("disagree", "rule-in", "news2") else "info"
+
+
+def _detail(found: Assessment, state: State, zone: tzinfo) -> str:
+    blocks: list[str] = []
+    if state is State.DEMONSTRATION:
+        blocks.append(say("en", "card.demonstration-detail"))
+    if state is State.SUSPENDED:
+        blocks.append(say("en", "card.suspended-detail"))
+    if state not in WITHHELD:
+        blocks += _prediction_detail(found, zone)
+    if state not in WITHHELD and found.missing:
+        blocks.append(say("en", "card.missing", variables=found.missing))
+    blocks += [_rule_line(rule) for rule in found.rules]
+    blocks += [line for score in found.scores if (line := _score_line(score))]
+    if found.agreement == "disagree" and state not in WITHHELD:
+        blocks.append(say("en", "rules.disagree"))
+    if found.truncated:
+        blocks.append(say("en", "card.truncated"))
+    model = say("en", f"models.{found.model}.name").lower()
+    foot = say(
+        "en",
+        "card.foot",
+        as_of=words.moment(found.as_of, zone),
+        offset=words.offset(found.as_of, zone),
+        model=model,
+        version=plain(found.version),
+        state=say("en", f"states.{state.value}.short"),
+    )
+    return "\n\n".join([*blocks, foot])
+
+
+def _prediction_detail(found: Assessment, zone: tzinfo) -> list[str]:
+    lines: list[str] = []
+    chances = sorted((p for p in found.predictions if p.probability is not None), key=lambda p: p.hours)
+    if found.status is not Status.ASSESSED:
+        why = plain(say("en", found.reason, zone=zone)) if found.reason is not None else ""
+        lines.append(say("en", "card.status", status=say("en", f"status.{found.status.value}"), reason=why))
+        if found.headline is not None and found.headline.probability is not None:
+            p = found.headline
+            share = words.percent(found.headline.probability)
+            lines.append(say("en", "card.unbacked", p=share, interval=_interval(p)))
+        return lines
+    if chances:
+        lines.append(say("en", "card.horizons", list="; ".join(map(_horizon, chances))))
+    if found.headline is not None and found.headline.probability is not None and found.base_rate:
+        lines.append(compared(found.headline.probability, found.base_rate))
+    if found.explanation is not None:
+        lines += _reason_lines(found, zone, found.explanation.reasons)
+    return lines
+
+
+def _horizon(p: Prediction) -> str:
+    return say(
+        "en", "card.horizon", p=words.percent(p.probability or 0.0), hours=p.hours, interval=_interval(p)
+    )
+
+
+def _reason_lines(found: Assessment, zone: tzinfo, every: Sequence[Reason]) -> list[str]:
+    lines = []
+    for key, upward, count in (("up", True, 3), ("down", False, 2)):
+        told = [
+            reasons.sentence(reason, found.as_of, zone, {}) for reason in reasons.named(every, upward, count)
+        ]
+        if told:
+            lines.append(say("en", f"card.{key}", list="; ".join(plain(words.inline(text)) for text in told)))
+    return lines
+
+
+def _rule_line(rule: RuleResult) -> str:
+    pattern = say("en", f"rules.pattern-{rule.pattern}")
+    name = say("en", f"rules.{rule.rule}")
+    return say(
+        "en",
+        "card.rule",
+        rule=name,
+        assay=plain(rule.assay),
+        verdict=bedside.verdict(rule).lower(),
+        pattern=pattern,
+    )
+
+
+def _score_line(score: Score) -> str:
+    if score.name != "NEWS2":
+        return ""
+    if score.value is None:
+        return say("en", "card.news2-none")
+    band = say("en", f"scores.band-{score.band or 'none'}")
+    return say("en", "card.news2", value=bedside.score_value(score), band=band)
+
+
+def _interval(p: Prediction) -> str:
+    return words.interval(p.low, p.high) if p.low is not None and p.high is not None else "unknown"
+
+
+def _override(code: str) -> dict[str, str]:
+    return {"code": code, "system": OVERRIDE_SYSTEM, "display": say("en", f"override.{code}")}
+
+
+def _link(url: str, app_context: str | None) -> dict[str, str]:
+    link = {"label": say("en", "card.link"), "url": url, "type": "smart"}
+    return {**link, "appContext": app_context} if app_context else link
+
+
+def _link_faults(link: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"no {key}" for key in ("label", "url", "type") if not link.get(key))
+    if link.get("type") not in ("smart", "absolute"):
+        yield f"type {link.get('type')!r}"
+    if "appContext" in link and link.get("type") != "smart":
+        yield "appContext on a link that launches nothing"
+
+
+def _empty(value: Any, path: str) -> Iterator[str]:
+    if value is None or value in ("", [], {}):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _empty(inner, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _empty(inner, f"{path}[{index}]")

@@ -1,0 +1,197 @@
+"""Why this number: an explanation as sentences, grouped by organ system, with the sum that adds up.
+
+Text first: each row is a sentence with value, unit, time and the patient's own earlier value; then the direction
+and size of its push as a factor on the odds. What was not measured stands apart, with what its absence means.
+Refuses to call any of it a cause.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Final
+
+from markupsafe import Markup
+
+from inference.assessment import Explanation, Reason
+from inference.chart import Measurement
+from inference.vocabulary import vocabulary
+from webapp import charts, words
+from webapp.words import say
+
+SMALL: Final = 0.05  # log-odds: a push that moves the odds by less than 5 % is counted, not told
+OLD: Final = timedelta(hours=6)
+TOLD: Final = 3  # how many pushes each way are named first
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One push, as a sentence; `bar` and `course` are drawings of what the sentence says."""
+
+    sentence: str
+    push: str
+    direction: str  # "raises", "lowers", "neither"
+    bar: Markup
+    course: Markup | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One organ system: its exact push, the rows worth telling, and how many small ones there were."""
+
+    label: str
+    push: str
+    direction: str
+    rows: tuple[Row, ...]
+    small: str
+
+
+@dataclass(frozen=True, slots=True)
+class SumLine:
+    """One line of the sum, in log-odds with sign; `share` is the probability where a line has one."""
+
+    label: str
+    amount: str
+    share: str
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The explanation of one shown probability."""
+
+    towards: tuple[str, ...]
+    against: tuple[str, ...]
+    groups: tuple[Group, ...]
+    unmeasured: tuple[Row, ...]
+    unmeasured_small: str
+    base: SumLine
+    lines: tuple[SumLine, ...]
+    total: SumLine
+    method: str
+
+
+def why(found: Explanation, as_of: datetime, zone: tzinfo, person: Mapping[str, str]) -> Why:
+    """The explanation in words, strongest organ system first; times in `zone`.
+
+    `person` says what is known of "age" and "sex": their rows carry no measurement.
+    """
+    largest = max((abs(reason.push) for reason in found.reasons), default=1.0)
+    by_push = sorted(found.reasons, key=lambda reason: -abs(reason.push))
+    measured = [reason for reason in by_push if reason.measured]
+    absent = [reason for reason in by_push if not reason.measured]
+    rows = {reason.variable: _row(reason, largest, as_of, zone, person) for reason in by_push}
+    systems = sorted(found.systems, key=lambda system: -abs(system.push))
+    groups = tuple(
+        _group(system.label, system.push, [r for r in measured if r.system == system.system], rows)
+        for system in systems
+    )
+    return Why(
+        towards=tuple(rows[r.variable].sentence for r in named(measured, True, TOLD)),
+        against=tuple(rows[r.variable].sentence for r in named(measured, False, TOLD)),
+        groups=tuple(group for group in groups if group.rows or group.small),
+        unmeasured=tuple(rows[r.variable] for r in absent if abs(r.push) >= SMALL),
+        unmeasured_small=_listing([r for r in absent if abs(r.push) < SMALL]),
+        base=SumLine(say("en", "reasons.base-row"), signed(found.base), words.percent(expit(found.base))),
+        lines=tuple(SumLine(system.label, signed(system.push), "") for system in systems),
+        total=SumLine(say("en", "reasons.total-row"), signed(found.score), words.percent(expit(found.score))),
+        method=say("en", "reasons.method", systems=len(systems), seed=found.seed, rows=str(found.model_rows)),
+    )
+
+
+def sentence(reason: Reason, as_of: datetime, zone: tzinfo, person: Mapping[str, str]) -> str:
+    """ "Respiratory rate 30/min at 05:40, up from 22/min at 17:00"; what absence means where nothing was measured."""
+    if not reason.measured:
+        return say("en", "reasons.unmeasured", label=reason.label, absent=_absent(reason.variable))
+    if reason.latest is None:
+        said = person.get(reason.variable, "")
+        return say("en", "reasons.person", label=reason.label, value=f": {said}" if said else "")
+    return (
+        _told(reason.label, reason.latest, as_of, zone) + _since(reason, as_of, zone) + _limit(reason.latest)
+    )
+
+
+def named(reasons: Sequence[Reason], upward: bool, count: int) -> list[Reason]:
+    """The `count` strongest measured pushes in one direction, strongest first; small ones are not named."""
+    fit = [
+        r for r in reasons if r.measured and r.latest is not None and (r.push if upward else -r.push) >= SMALL
+    ]
+    return sorted(fit, key=lambda reason: -abs(reason.push))[:count]
+
+
+def brief(reason: Reason) -> str:
+    """ "respiratory rate 30/min": a reason in the fewest words."""
+    value = f" {words.spoken(reason.latest)}" if reason.latest is not None else ""
+    return f"{words.inline(reason.label)}{value}"
+
+
+def expit(log_odds: float) -> float:
+    """Log-odds to probability."""
+    return 1 / (1 + math.exp(-log_odds)) if log_odds > -700 else 0.0
+
+
+def signed(log_odds: float) -> str:
+    """ "+0.62", "−0.34"."""
+    rounded = round(log_odds, 2)
+    return f"{'+' if rounded > 0 else '−' if rounded < 0 else '±'}{abs(rounded):.2f}"
+
+
+def _row(reason: Reason, largest: float, as_of: datetime, zone: tzinfo, person: Mapping[str, str]) -> Row:
+    direction, text = _push(reason.push)
+    bar = charts.push_bar(reason.push, largest)
+    said = sentence(reason, as_of, zone, person)
+    return Row(said, text, direction, bar, charts.sparkline(reason.series))
+
+
+def _push(push: float) -> tuple[str, str]:
+    factor = f"{math.exp(push):.2f}"
+    if factor == "1.00":
+        return "neither", say("en", "reasons.neither")
+    direction = "raises" if push > 0 else "lowers"
+    return direction, say("en", f"reasons.{direction}", factor=factor)
+
+
+def _group(label: str, push: float, reasons: Sequence[Reason], rows: dict[str, Row]) -> Group:
+    direction, text = _push(push)
+    told = [reason for reason in reasons if abs(reason.push) >= SMALL]
+    small = [reason for reason in reasons if abs(reason.push) < SMALL]
+    return Group(label, text, direction, tuple(rows[r.variable] for r in told), _listing(small))
+
+
+def _listing(small: Sequence[Reason]) -> str:
+    """The small pushes by name, so that none is hidden."""
+    if not small:
+        return ""
+    names = words.listed([brief(reason) for reason in small])
+    return f"{say('en', 'reasons.small', n=len(small))}: {names}."
+
+
+def _absent(variable: str) -> str:
+    return vocabulary()[variable].absent if variable in vocabulary() else "not in the chart"
+
+
+def _told(label: str, row: Measurement, as_of: datetime, zone: tzinfo) -> str:
+    old = as_of - row.time
+    key = "reasons.value-old" if old > OLD else "reasons.value"
+    time = words.clock(row.time, zone, as_of)
+    return say("en", key, label=label, value=words.measured(row), time=time, age=words.age(old))
+
+
+def _since(reason: Reason, as_of: datetime, zone: tzinfo) -> str:
+    latest, earlier = reason.latest, reason.earlier
+    if latest is None or earlier is None or earlier.time >= latest.time:
+        return ""
+    time = words.clock(earlier.time, zone, as_of)
+    if words.measured(earlier) == words.measured(latest):
+        return say("en", "reasons.same", time=time)
+    levels = latest.variable in vocabulary() and vocabulary()[latest.variable].levels
+    plain = not (levels or latest.bound or earlier.bound)
+    kind = ("up" if latest.value > earlier.value else "down") if plain else "changed"
+    return say("en", f"reasons.{kind}", earlier=words.measured(earlier), time=time)
+
+
+def _limit(row: Measurement) -> str:
+    if row.reference_high is None:
+        return ""
+    return say("en", "reasons.limit", limit=words.amount(row.reference_high, row.variable))
