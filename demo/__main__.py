@@ -13,5 +13,5 @@ if __name__ == "__main__":
         settings = from_environment(os.environ)
     except ConfigError as error:
         sys.exit(f"the hospital does not start: {error}")
-    command = hospital_command(int(settings.url.rpartition(":")[2]))
+    command = hospital_command(settings.port)
     os.execv(command[0], command)  # noqa: S606  # the command is this file's own

@@ -67,6 +67,16 @@ class Settings:
     redate_after: timedelta = timedelta(hours=6)
 
     @property
+    def port(self) -> int:
+        """The hospital's port."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def app_port(self) -> int:
+        """The app's port."""
+        return int(self.app_url.rpartition(":")[2])
+
+    @property
     def fhir(self) -> str:
         """The FHIR base: the issuer and the `aud` of every launch, byte for byte."""
         return f"{self.url}/fhir"
@@ -98,7 +108,10 @@ def settings_for(ehr_port: int, app_port: int) -> Settings:
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Settings from EHR_PORT (8090), APP_PORT (8000) and EHR_FAULTS (unset). Raises ConfigError."""
-    settings = settings_for(port(environment, "EHR_PORT", 8090), port(environment, "APP_PORT", 8000))
+    ehr_port, app_port = port(environment, "EHR_PORT", 8090), port(environment, "APP_PORT", 8000)
+    if ehr_port == app_port:
+        raise ConfigError("EHR_PORT and APP_PORT are the same; the hospital and the app need one each")
+    settings = settings_for(ehr_port, app_port)
     return replace(settings, faults=environment.get("EHR_FAULTS", "") not in ("", "0"))
 
 

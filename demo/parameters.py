@@ -67,6 +67,8 @@ PARAMETERS: Final[dict[str, dict[str, Parameter]]] = {
                        "requester": _reference("requester")},
     "DeviceRequest": {**IN_AN_ENCOUNTER, "code": _token("codeCodeableConcept"), "status": _token("status"),
                       "intent": _token("intent"), "authored-on": _date("authoredOn")},
+    "NutritionOrder": {**IDENTIFIED, "patient": _reference("patient"), "encounter": _reference("encounter"),
+                       "status": _token("status"), "datetime": _date("dateTime")},
     "MedicationRequest": {**MEDICINE, "encounter": _reference("encounter"), "category": _token("category"),
                           "intent": _token("intent"), "authoredon": _date("authoredOn")},
     "MedicationAdministration": {**MEDICINE, "context": _reference("context"),

@@ -22,6 +22,7 @@ from demo.grants import Context, fresh, reference
 from demo.oauth import server
 from demo.records import Hospital
 
+SIGNED_IN: Final = "clinician"  # where the order entry page's session keeps who signed in
 CHOICES: Final = frozenset({"chosen_patient", "chosen_practitioner", "ticket"})
 STYLE: Final = {  # SMART App Launch 2.2, styling
     "color_background": "#ffffff", "color_error": "#9e2d2d", "color_highlight": "#0b5c73",
@@ -80,7 +81,7 @@ def install(app: Flask, hospital: Hospital, fetch: FetchJson) -> None:
         form = request.form
         if not tickets.take(form.get("ticket", ""), _digest()):
             return None
-        signed_in = session.get("practitioner") or form.get("chosen_practitioner", "")
+        signed_in = session.get(SIGNED_IN) or form.get("chosen_practitioner", "")
         user = reference("Practitioner", str(signed_in))
         known = {row["id"] for row in hospital.search("Patient")} if patient_wanted else set()
         patient = form.get("chosen_patient", "")
@@ -98,7 +99,7 @@ def install(app: Flask, hospital: Hospital, fetch: FetchJson) -> None:
             "picker.html", client=client_id, ticket=tickets.mint(_digest()),
             sent=[(name, value) for name, value in request.values.items(multi=True) if name not in CHOICES],
             patients=hospital.search("Patient", {"_sort": "family"}) if patient_wanted else [],
-            practitioners=[] if session.get("practitioner") else hospital.search("Practitioner"),
+            practitioners=[] if session.get(SIGNED_IN) else hospital.search("Practitioner"),
             named=_named,
         )
         return _framed(Response(page))

@@ -31,7 +31,8 @@ auth = "public"
 scopes = [{scopes}]
 frame_ancestors = ["{settings.url}"]
 cors_origins = []
-time_zone = "UTC"
+time_zone = "America/New_York"
+write_back = ["DocumentReference", "RiskAssessment"]
 
 [[cds_clients]]
 iss = "{settings.url}"

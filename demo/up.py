@@ -15,22 +15,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
 import httpx
 
-from demo.config import ConfigError, Settings, from_environment, port
+from demo.config import ConfigError, Settings, from_environment
 from demo.tenant import write_tenant
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 VAR: Final = ROOT / "var" / "demo"
 PATIENCE: Final = 120.0  # seconds for both to answer; the first start reads the models from a cold disk
 LAST_LINES: Final = 20
-CHANGE: Final = {"hospital": "EHR_PORT", "app": "APP_PORT"}
 
 
 class NotStarted(Exception):
@@ -42,8 +41,10 @@ class Server:
     """One of the two: how it is started, in what environment, and the address that says it is up."""
 
     name: str
+    port: int
+    variable: str  # the environment variable that moves it to another port
     command: tuple[str, ...]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     health: str
     log: Path
 
@@ -81,27 +82,26 @@ def kept_secret(path: Path) -> str:
 
 def servers(settings: Settings, environment: Mapping[str, str], var: Path) -> tuple[Server, Server]:
     """The two processes of the demonstration."""
-    ehr, app = (int(url.rpartition(":")[2]) for url in (settings.url, settings.app_url))
-    inherited = dict(environment)
+    ehr, app = settings.port, settings.app_port
+    told = {**environment, **app_environment(settings, var)}
     return (
-        Server("hospital", hospital_command(ehr), inherited, f"http://127.0.0.1:{ehr}/healthz",
-               var / "hospital.log"),
-        Server("app", gunicorn(app, 2, 4, "wsgi:app"), inherited | app_environment(settings, var),
+        Server("hospital", ehr, "EHR_PORT", hospital_command(ehr), dict(environment),
+               f"http://127.0.0.1:{ehr}/healthz", var / "hospital.log"),
+        Server("app", app, "APP_PORT", gunicorn(app, 2, 4, "wsgi:app"), told,
                f"http://127.0.0.1:{app}/readyz", var / "app.log"),
     )
 
 
-def require_free(name: str, number: int) -> None:
-    """Raise NotStarted when something listens on this loopback port already."""
+def require_free(server: Server) -> None:
+    """Raise NotStarted when something listens on this server's port already."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", number))
+            probe.bind(("127.0.0.1", server.port))
         except OSError as error:
-            variable = CHANGE[name]
             raise NotStarted(
-                f"port {number}, meant for the {name}, is in use; stop what uses it, or choose another: "
-                f"make demo {variable}={number + 1}"
+                f"port {server.port}, meant for the {server.name}, is in use; stop what uses it, or choose "
+                f"another: make demo {server.variable}={server.port + 1}"
             ) from error
 
 
@@ -143,21 +143,16 @@ def stop(children: list[subprocess.Popen[bytes]], patience: float = 10.0) -> Non
             child.wait()
 
 
-def run(
-    settings: Settings, environment: Mapping[str, str], stopped: threading.Event, var: Path = VAR
-) -> None:
-    """Start both, say ready, and wait for `stopped`. Raises NotStarted; leaves no child behind."""
-    var.mkdir(parents=True, exist_ok=True)
-    write_tenant(settings, var / "tenants")
-    both = servers(settings, environment, var)
+def run(both: Sequence[Server], opens: str, stopped: threading.Event) -> None:
+    """Start both, say ready once they answer, wait for `stopped`. Raises NotStarted; leaves no child."""
     for server in both:
-        require_free(server.name, int(server.health.split(":")[2].split("/")[0]))
+        require_free(server)
     running: dict[str, tuple[Server, subprocess.Popen[bytes]]] = {}
     try:
         for server in both:
             running[server.name] = (server, start(server))
         if _up(running, stopped):
-            print(f"ready: open {settings.url}/", flush=True)
+            print(f"ready: open {opens}", flush=True)
         while not stopped.wait(0.5):
             require_alive(running)
     finally:
@@ -188,9 +183,10 @@ def main(environment: Mapping[str, str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, asked)
     try:
-        if port(environment, "EHR_PORT", 8090) == port(environment, "APP_PORT", 8000):
-            raise ConfigError("EHR_PORT and APP_PORT are the same; the hospital and the app need one each")
-        run(from_environment(environment), environment, stopped)
+        settings = from_environment(environment)
+        VAR.mkdir(parents=True, exist_ok=True)
+        write_tenant(settings, VAR / "tenants")
+        run(servers(settings, environment, VAR), f"{settings.url}/", stopped)
     except (ConfigError, NotStarted) as error:
         print(f"not started: {error}", file=sys.stderr)
         return 1

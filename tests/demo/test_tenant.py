@@ -1,0 +1,28 @@
+"""The tenant file the demonstration writes is one the app accepts, and describes this hospital."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from demo.config import settings_for
+from demo.tenant import write_tenant
+from ehr.tenants import load_tenants
+
+
+def test_the_app_reads_the_tenant_file_and_finds_this_hospital_in_it(tmp_path: Path) -> None:
+    settings = settings_for(18090, 18000)
+    write_tenant(settings, tmp_path / "tenants")
+    tenant = load_tenants(tmp_path / "tenants", production=False).by_issuer(settings.fhir)
+    assert tenant.issuer == "http://localhost:18090/fhir"
+    assert tenant.client_id in {one.client_id for one in settings.clients if one.auth == "none"}
+    assert tenant.frame_ancestors == ("http://localhost:18090",)
+    assert {policy.state for policy in tenant.models.values()} == {"demonstration"}
+    (caller,) = tenant.cds_clients
+    assert (caller.iss, caller.jwks_url) == (settings.url, f"{settings.url}/cds-client/jwks.json")
+
+
+def test_writing_it_again_leaves_one_whole_file(tmp_path: Path) -> None:
+    for ports in ((18090, 18000), (18091, 18001)):
+        write_tenant(settings_for(*ports), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["demo.toml"]
+    assert len(load_tenants(tmp_path, production=False)) == 1
