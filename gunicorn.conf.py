@@ -27,7 +27,9 @@ os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="order
 
 def post_worker_init(worker: Any) -> None:
     """Open the rooms before the first request: no physician waits for a model to load."""
-    worker.app.callable.extensions["ordertime"].warm()
+    rooms = getattr(worker.app.callable, "extensions", {}).get("ordertime")
+    if rooms is not None:  # the stand-in hospital is run from this folder too, and has none
+        rooms.warm()
 
 
 def child_exit(server: Any, worker: Any) -> None:
