@@ -42,7 +42,7 @@ def result() -> Response:
     """The chart read now, both models asked, the ledger written, and the page."""
     rooms = here()
     visit = visits.with_fresh_token(rooms, visits.current(rooms))
-    if visit.patients_own:
+    if not visit.grant.for_clinician:
         raise NotPermitted("this page is written for clinicians; ask your care team for the page made for you")
     if not smart.permissions(visit.grant.scope).may("Observation", "s"):
         raise NotPermitted("this launch did not grant reading observations, so there is no chart to assess")
@@ -100,6 +100,8 @@ def release(key: str) -> Response:
     language = handout.spoken_language(request.form.get("language") or visit.about("language") or "en")
     if not visit.clinician:
         raise NotPermitted("a page for the patient is released by a clinician; the hospital says this user is none")
+    if request.form.get("read") != "yes":
+        raise MalformedRequest("read the patient's page first, and say that you have", "read")
     rooms.ledger.release(recorded.id, visit.grant.user, language, rooms.clock())
     return _see(url_for("pages.patient_page", key=recorded.id, visit=visit.id, language=language))
 
@@ -111,7 +113,7 @@ def patient_page(key: str) -> Response:
     visit = visits.current(rooms)
     recorded = _recorded(rooms, visit, key)
     rooms.ledger.viewed(recorded.id, user=visit.grant.user, where="handout")
-    return make_response(render_template("handout.html", view=_handout(rooms, visit, recorded), printing=False))
+    return make_response(render_template("handout.html", view=_handout(rooms, visit, recorded)))
 
 
 @door.get("/handout/<key>.pdf")
@@ -120,7 +122,7 @@ def patient_pdf(key: str) -> Response:
     rooms = here()
     visit = visits.current(rooms)
     recorded = _recorded(rooms, visit, key)
-    html = render_template("handout.html", view=_handout(rooms, visit, recorded), printing=True)
+    html = render_template("handout.html", view=_handout(rooms, visit, recorded))
     rooms.ledger.event("printed", assessment_id=recorded.id, user=visit.grant.user, detail={"where": "handout"})
     answer = make_response(handout.pdf(html))
     answer.mimetype = "application/pdf"
@@ -133,7 +135,7 @@ def close() -> Response:
     """End the visit: the page can no longer be opened, and the vault forgets the hospital's tokens."""
     rooms = here()
     visit = visits.current(rooms)
-    security.check_form_token(visit.secret, visit.id, request.form.get("csrf", ""))
+    security.check_form_token(visit.secret, visit.id, request.form.get("csrf_token", ""))
     visits.close(rooms, visit)
     answer = errors.page(200, "closed")
     security.drop_cookie(answer, security.cookie_name("visit", visit.id))
@@ -258,7 +260,7 @@ def _handout(rooms: Rooms, visit: Visit, recorded: Recorded) -> handout.HandoutV
 def _asked(rooms: Rooms, key: str) -> tuple[Visit, Recorded]:
     """The visit and the answer a form is about, the form proven this visit's own."""
     visit = visits.current(rooms)
-    security.check_form_token(visit.secret, visit.id, request.form.get("csrf", ""))
+    security.check_form_token(visit.secret, visit.id, request.form.get("csrf_token", ""))
     return visit, _recorded(rooms, visit, key)
 
 

@@ -46,16 +46,6 @@ class Visit:
         """Whether the hospital names a user who treats patients, rather than being one (fhirUser)."""
         return self.grant.user.startswith(("Practitioner/", "PractitionerRole/"))
 
-    @property
-    def patients_own(self) -> bool:
-        """Whether the user is the patient or a relative: the clinicians' page is not theirs."""
-        return self.grant.user.startswith(("Patient/", "RelatedPerson/"))
-
-    @property
-    def form_token(self) -> str:
-        """What this visit's forms carry."""
-        return security.form_token(self.secret, self.id)
-
 
 def current(rooms: Rooms) -> Visit:
     """The visit named by `visit` in the address, if this browser holds its cookie. Raises SessionExpired."""
