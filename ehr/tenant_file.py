@@ -83,12 +83,14 @@ def _toml(path: Path) -> Mapping[str, object]:
 
 def _client(table: Table, folder: Path) -> Client:
     auth = cast(Auth, table.choice("auth", ("public", "secret", "private_key_jwt"), "public"))
+    client_id = table.text("client_id", remedy="give the id this app is registered under")
     secret, key = _secret(table, folder), None
     if table.has("signing_key_file"):
         key = _key(table, "signing_key_file", folder / table.text("signing_key_file"))
+    if auth == "secret" and (not secret.isascii() or ":" in client_id):
+        raise table.refuse("client_secret", "HTTP Basic carries ASCII alone, and no ':' in client_id")
     _proof(table, "client_secret_file", given=bool(secret), auth=auth, needed_by="secret")
     _proof(table, "signing_key_file", given=key is not None, auth=auth, needed_by="private_key_jwt")
-    client_id = table.text("client_id", remedy="give the id this app is registered under")
     return Client(client_id, auth, secret, key, _scopes(table))
 
 

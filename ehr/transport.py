@@ -160,14 +160,14 @@ class FhirHttp:
     def __repr__(self) -> str:
         return f"FhirHttp({self.base!r})"
 
-    def get(self, path_or_url: str, params: Params = ()) -> dict[str, Any]:
+    def get(self, path_or_url: str, params: Params = (), *, accept: str = FHIR_JSON) -> dict[str, Any]:
         """The JSON at a path below the base, or at an absolute URL of this server (a `next` link).
 
         Raises ForeignAddress, Unauthorised, NotPermitted, NotFound, NotUnderstood, EhrUnavailable.
         """
         url = with_query(self.address(path_or_url), params)
         where = _where(path_or_url)
-        return self._read("GET", url, where, self._headers()).document(where)
+        return self._read("GET", url, where, {**self._headers(), "Accept": accept}).document(where)
 
     def search(self, resource_type: str, params: Params, *, post: bool = False) -> dict[str, Any]:
         """The first page of a search; `post` sends the parameters in the body, for long code lists.
