@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from standing_hospital import App, AppKeys, served
 
 from demo.config import CLIENT_SECRET
 from demo.records import Hospital
+from tests.demo.standing_hospital import App, AppKeys, served
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 import pytest
-from standing_hospital import App, small_ward
 
 from demo.app import create_hospital
 from demo.config import settings_for
 from demo.faults import Fault
+from tests.demo.standing_hospital import App, small_ward
 
 
 def bundle(app: App, query: str = "patient=ann&code=8867-4&_count=5") -> dict[str, Any]:

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from fhirclient.models.bundle import Bundle
 from fhirclient.models.capabilitystatement import CapabilityStatement
-from standing_hospital import App
 
 from demo.records import Hospital
+from tests.demo.standing_hospital import App
 
 LOINC = "http://loinc.org"
 

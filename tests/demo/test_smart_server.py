@@ -10,10 +10,10 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
-from standing_hospital import CALLBACK, App, AppKeys
 
 from demo.app import fetch_json
 from demo.records import Hospital
+from tests.demo.standing_hospital import CALLBACK, App, AppKeys
 
 
 def test_the_smart_configuration_names_everything_an_app_needs(app: App) -> None:

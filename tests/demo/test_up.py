@@ -10,13 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
 from demo.config import ConfigError, from_environment, settings_for
-from demo.up import NotStarted, Server, kept_secret, main, run, servers
+from demo.up import NotStarted, Server, keep_up, kept_secret, main, servers
 
 ANSWERING = """
 import http.server, os, pathlib, sys
@@ -66,7 +67,7 @@ def test_one_ready_line_when_both_answer_and_both_stop_when_asked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stopped, both = threading.Event(), pair(tmp_path)
-    thread = threading.Thread(target=run, args=(both, "http://localhost:8090/", stopped))
+    thread = threading.Thread(target=keep_up, args=(both, "http://localhost:8090/", stopped))
     thread.start()
     said = ""
 
@@ -86,9 +87,21 @@ def test_one_ready_line_when_both_answer_and_both_stop_when_asked(
 
 def test_a_server_that_dies_is_named_with_its_last_words_and_the_other_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(NotStarted) as refused:
-        run(pair(tmp_path, DYING), "http://localhost/", threading.Event())
+        keep_up(pair(tmp_path, DYING), "http://localhost/", threading.Event())
     assert "the app stopped with code 3" in str(refused.value)
     assert "the disk is full" in str(refused.value)
+    assert not alive(tmp_path, "hospital")
+
+
+def test_a_server_whose_workers_cannot_start_is_named_instead_of_waited_for(tmp_path: Path) -> None:
+    hospital, app = pair(tmp_path)
+    (tmp_path / "broken.py").write_text("import sys\nsys.exit('the settings are wrong')\n")
+    command = (sys.executable, "-m", "gunicorn", "--chdir", str(tmp_path), "--no-control-socket", "--bind",
+               f"127.0.0.1:{app.port}", "broken:app")
+    with pytest.raises(NotStarted) as refused:
+        keep_up((hospital, replace(app, command=command)), "http://localhost/", threading.Event())
+    assert "the app cannot start" in str(refused.value)
+    assert "the settings are wrong" in str(refused.value)
     assert not alive(tmp_path, "hospital")
 
 
@@ -98,7 +111,7 @@ def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", both[1].port))
         taken.listen()
         with pytest.raises(NotStarted) as refused:
-            run(both, "http://localhost/", threading.Event())
+            keep_up(both, "http://localhost/", threading.Event())
     assert f"port {both[1].port}" in str(refused.value)
     assert "APP_PORT=" in str(refused.value)
     assert not (tmp_path / "hospital.log").exists()
