@@ -52,7 +52,7 @@ class Shelf:
             where=ephemera.c.expires_at <= now,
         )
         with self._store.writing() as connection:
-            return connection.execute(renewed).rowcount == 1
+            return connection.execute(renewed.returning(ephemera.c.slot)).first() is not None
 
     def delete(self, slot: str) -> None:
         """Empty `slot`."""

@@ -96,7 +96,7 @@ def tenant_of(connection: Connection, assessment_id: str) -> str:
 
 
 def whose(connection: Connection, assessment_id: str | None, tenant: str) -> str:
-    """The tenant of a row about this assessment, or about none. Raises UnknownAssessment if it is another's."""
+    """The tenant of a row about this assessment, or about none. Raises UnknownAssessment if another's."""
     if assessment_id is None:
         return said("tenant", tenant)
     found = tenant_of(connection, assessment_id)

@@ -20,11 +20,12 @@ from typing import Any, Final
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, NullPool, Table, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, NullPool, Table, create_engine, delete, event, literal, make_url, text
 from sqlalchemy import exc as sql
 from sqlalchemy.dialects import postgresql, sqlite
 
 from governance.errors import LedgerUnavailable, SetupError
+from governance.tables import ephemera
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 PATIENCE: Final = 2.0  # seconds to wait for a lock or a connection: no longer than a hook may take
@@ -89,14 +90,13 @@ class Store:
         """
         dialect = sqlite if self.is_sqlite else postgresql
         statement = dialect.insert(table).values(row).on_conflict_do_nothing(index_elements=list(unless))
-        return connection.execute(statement).rowcount == 1
+        return connection.execute(statement.returning(literal(1))).first() is not None
 
     def ready(self) -> bool:
         """Whether an answer could be kept now: reachable, writable, and of this version's tables."""
         try:
             with self.writing() as connection:
-                if not self.is_sqlite and connection.scalar(text("SHOW transaction_read_only")) == "on":
-                    return False
+                connection.execute(delete(ephemera).where(ephemera.c.slot == ""))  # nobody's: only to try a write
                 revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
                 return revision == newest_revision()
         except LedgerUnavailable:
@@ -204,6 +204,8 @@ def _engine(url: URL, patience: float, **options: Any) -> Engine:
     """An engine whose errors carry no parameters, since those are about patients."""
     if url.get_backend_name() != "sqlite":
         return _server_engine(url, patience, **options)
+    if "poolclass" not in options:
+        options["pool_timeout"] = patience
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": patience}, **options)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
