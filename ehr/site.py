@@ -19,7 +19,7 @@ Auth = Literal["public", "secret", "private_key_jwt"]
 MODELS: Final = (VENTILATION, TROPONIN)
 ALGORITHMS: Final = frozenset({"ES256", "ES384", "RS256", "RS384"})
 DEFAULT_ALGORITHMS: Final = ("ES384", "RS384")  # CDS Hooks 2.0, Trusting CDS Clients
-WRITABLE: Final = ("DocumentReference", "RiskAssessment", "Communication", "GuidanceResponse")
+WRITABLE: Final = ("DocumentReference", "RiskAssessment")
 PLAIN_SCOPES: Final = frozenset(
     ["launch", "launch/patient", "launch/encounter", "openid", "fhirUser", "online_access", "offline_access"]
 )
