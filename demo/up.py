@@ -30,6 +30,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 VAR: Final = ROOT / "var" / "demo"
 PATIENCE: Final = 120.0  # seconds for both to answer; the first start reads the models from a cold disk
 LAST_LINES: Final = 20
+WORKER_LOST: Final = b"exited with code"  # gunicorn's words for a worker that ended by itself
 
 
 class NotStarted(Exception):
@@ -116,9 +117,20 @@ def require_alive(running: Mapping[str, tuple[Server, subprocess.Popen[bytes]]])
     """Raise NotStarted with the last words of a server that has died."""
     for name, (server, child) in running.items():
         if child.poll() is not None:
-            words = server.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
-            shown = "\n  ".join([f"the end of {server.log}:", *words])
-            raise NotStarted(f"the {name} stopped with code {child.returncode}; {shown}")
+            raise NotStarted(f"the {name} stopped with code {child.returncode}; {last_words(server)}")
+
+
+def require_workers(server: Server) -> None:
+    """Raise NotStarted when a worker did not survive its start: gunicorn would try again for ever."""
+    if WORKER_LOST in server.log.read_bytes():
+        raise NotStarted(f"the {server.name} cannot start; {last_words(server)}")
+
+
+def last_words(server: Server) -> str:
+    """The end of a server's log, for the terminal; gunicorn's own lines left out where others are."""
+    lines = server.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = [line for line in lines if "[INFO]" not in line and WORKER_LOST.decode() not in line] or lines
+    return "\n  ".join([f"the end of {server.log}:", *dict.fromkeys(said[-LAST_LINES:])])
 
 
 def answers(client: httpx.Client, url: str) -> bool:
@@ -143,7 +155,16 @@ def stop(children: list[subprocess.Popen[bytes]], patience: float = 10.0) -> Non
             child.wait()
 
 
-def run(both: Sequence[Server], opens: str, stopped: threading.Event) -> None:
+def run(
+    settings: Settings, environment: Mapping[str, str], stopped: threading.Event, var: Path = VAR
+) -> None:
+    """The hospital and the app, everything they write below `var`. Raises NotStarted; see `keep_up`."""
+    var.mkdir(parents=True, exist_ok=True)
+    write_tenant(settings, var / "tenants")
+    keep_up(servers(settings, environment, var), f"{settings.url}/", stopped)
+
+
+def keep_up(both: Sequence[Server], opens: str, stopped: threading.Event) -> None:
     """Start both, say ready once they answer, wait for `stopped`. Raises NotStarted; leaves no child."""
     for server in both:
         require_free(server)
@@ -162,9 +183,11 @@ def run(both: Sequence[Server], opens: str, stopped: threading.Event) -> None:
 def _up(running: Mapping[str, tuple[Server, subprocess.Popen[bytes]]], stopped: threading.Event) -> bool:
     deadline = time.monotonic() + PATIENCE
     waiting = [server for server, _ in running.values()]
-    with httpx.Client(timeout=5.0) as client:
+    with httpx.Client(timeout=5.0, trust_env=False) as client:
         while waiting and not stopped.wait(0.2):
             require_alive(running)
+            for server in waiting:
+                require_workers(server)
             waiting = [server for server in waiting if not answers(client, server.health)]
             if waiting and time.monotonic() > deadline:
                 late = waiting[0]
@@ -183,10 +206,7 @@ def main(environment: Mapping[str, str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, asked)
     try:
-        settings = from_environment(environment)
-        VAR.mkdir(parents=True, exist_ok=True)
-        write_tenant(settings, VAR / "tenants")
-        run(servers(settings, environment, VAR), f"{settings.url}/", stopped)
+        run(from_environment(environment), environment, stopped)
     except (ConfigError, NotStarted) as error:
         print(f"not started: {error}", file=sys.stderr)
         return 1
