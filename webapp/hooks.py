@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -21,6 +22,7 @@ from ehr.records import read_patient
 from ehr.tenants import Tenant
 from ehr.transport import Budget, FhirHttp
 from ehr.trust import VerifiedCaller, verify_caller
+from governance.entries import Feedback
 from inference.model import Model
 from webapp import cards, words
 from webapp.consult import Consultation, Occasion, consult
@@ -61,7 +63,7 @@ def service(service: str) -> Response:
         if time.monotonic() - began > rooms.settings.hook_deadline:
             CARDS.labels(service, "late").inc()
             return outcome(503, "timeout", "the answer came too late to be of use at the bedside; nothing is advised")
-    rooms.vault.put("hook-answer", key, {"body": body}, REPLAY)
+    rooms.vault.put("hook-answer", key, {"body": body}, REPLAY.total_seconds())
     CARDS.labels(service, "card" if body["cards"] else "nothing to advise").inc()
     return jsonify(body)
 
@@ -73,7 +75,8 @@ def feedback(service: str) -> Response:
     _model(rooms, service)
     caller = _caller(rooms)
     rows = wire.read_feedback(_json())
-    kept = rooms.ledger.feedback(rows, tenant=caller.tenant.id)
+    told = [Feedback(**asdict(row)) for row in rows]
+    kept = rooms.ledger.feedback(told, tenant=caller.tenant.id, service=service)
     return jsonify(received=len(rows), recorded=kept)
 
 

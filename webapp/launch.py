@@ -45,10 +45,10 @@ def _begin(launch_token: str | None) -> Response:
     rooms = here()
     tenant = rooms.tenants.by_issuer(request.args["iss"])
     endpoints = smart.discover(rooms.http, tenant)
-    pending = smart.begin(tenant, endpoints, redirect_uri=_redirect_uri(rooms), launch=launch_token)
+    pending = smart.begin(tenant, endpoints, redirect_uri=_redirect_uri(rooms), launch=launch_token, iss=request.args["iss"])
     secret = security.fresh()
     kept = {"pending": pending.to_dict(), "browser": security.digest(secret)}
-    rooms.vault.put("launch", pending.state, kept, LAUNCH)
+    rooms.vault.put("launch", pending.state, kept, LAUNCH.total_seconds())
     answer = _see_other(smart.authorise_url(tenant, endpoints, pending))
     security.set_cookie(answer, security.cookie_name("launch", pending.state), secret, LAUNCH)
     return answer
@@ -75,8 +75,8 @@ def callback() -> Response:
         "tenant": tenant.id, "grant": grant.to_dict(), "browser": security.digest(secret),
         "opened": rooms.clock().isoformat(), "app_context": grant.app_context, "about": {},
     }
-    rooms.vault.put("visit", visit, opened, lasting)
-    rooms.ledger.event("launched", tenant=tenant.id, user=grant.user)
+    rooms.vault.put("visit", visit, opened, lasting.total_seconds())
+    rooms.ledger.event("launched", tenant=tenant.id, patient=grant.patient, user=grant.user)
     answer = _see_other(url_for("pages.result", visit=visit))
     security.drop_cookie(answer, name)
     security.set_cookie(answer, security.cookie_name("visit", visit), secret, lasting)

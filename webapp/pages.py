@@ -20,7 +20,7 @@ from ehr.transport import Budget, FhirHttp
 from governance.entries import Recorded
 from inference.assessment import State
 from webapp import about as card_face
-from webapp import errors, handout, security, visits
+from webapp import errors, handout, security, visits, words
 from webapp import result as face
 from webapp.consult import Occasion, consult
 from webapp.ops import FOREIGN, STAGES
@@ -87,7 +87,7 @@ def opinion(key: str) -> Response:
     if len(comment) > LONGEST_COMMENT:
         raise MalformedRequest(f"a comment has at most {LONGEST_COMMENT} characters", "comment")
     rooms.ledger.event(
-        "opinion", assessment_id=recorded.id, user=visit.grant.user, detail={"opinion": chosen, "comment": comment}
+        "opinion", assessment=recorded.id, user=visit.grant.user, detail={"opinion": chosen, "comment": comment}
     )
     return _back(visit, recorded)
 
@@ -123,7 +123,7 @@ def patient_pdf(key: str) -> Response:
     visit = visits.current(rooms)
     recorded = _recorded(rooms, visit, key)
     html = render_template("handout.html", view=_handout(rooms, visit, recorded))
-    rooms.ledger.event("printed", assessment_id=recorded.id, user=visit.grant.user, detail={"where": "handout"})
+    rooms.ledger.event("printed", assessment=recorded.id, user=visit.grant.user, detail={"where": "handout"})
     answer = make_response(handout.pdf(html))
     answer.mimetype = "application/pdf"
     answer.headers["Content-Disposition"] = f'inline; filename="ordertime-{recorded.id[:8]}.pdf"'
@@ -253,7 +253,7 @@ def _handout(rooms: Rooms, visit: Visit, recorded: Recorded) -> handout.HandoutV
         name=who.name, born=who.born, paper=paper,
         released_by=visit.tenant.name if released else "", released_at=released[0].at if released else None,
         pdf_url=address("pages.patient_pdf", language), back_url=url_for("pages.stored", visit=visit.id),
-        languages={code: address("pages.patient_page", code) for code in handout.words.LANGUAGES if code != language},
+        languages={code: address("pages.patient_page", code) for code in words.LANGUAGES if code != language},
     )
 
 

@@ -6,11 +6,12 @@ fork); `warm` makes them all, before a worker takes its first request.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import httpx
 from flask import Flask, current_app
@@ -67,6 +68,16 @@ class Rooms:
             return self._models
         newest, load = models_of_inference.newest, models_of_inference.load
         return {name: load(newest(self.settings.artifacts, name), self.settings.device) for name in MODELS}
+
+    @cached_property
+    def cards(self) -> Mapping[str, Mapping[str, Any]]:
+        """Each model's card and evaluation, as they ship with its artefact."""
+        newest = models_of_inference.newest
+        folders = {name: newest(self.settings.artifacts, name) for name in MODELS}
+        return {
+            name: {part: json.loads((folder / f"{part}.json").read_text()) for part in ("card", "evaluation")}
+            for name, folder in folders.items()
+        }
 
     @cached_property
     def store(self) -> Store:

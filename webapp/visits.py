@@ -32,6 +32,11 @@ class Visit:
     app_context: str = ""
     kept: Mapping[str, Any] = field(default_factory=dict, repr=False)  # who the patient is, and what was answered
 
+    @property
+    def form_token(self) -> str:
+        """What this visit's forms carry."""
+        return security.form_token(self.secret, self.id)
+
     def about(self, key: str) -> str:
         """What the last reading remembered under `key` ("name", "born", "language", ...); "" when nothing."""
         return str(self.kept.get(key) or "")
@@ -74,7 +79,7 @@ def _keep(rooms: Rooms, visit: Visit, changed: Mapping[str, Any]) -> None:
     if kept is None:
         raise SessionExpired("this visit has ended")
     ends = visit.opened + timedelta(hours=rooms.settings.visit_hours)
-    rooms.vault.put("visit", visit.id, {**kept, **changed}, ends - rooms.clock())
+    rooms.vault.put("visit", visit.id, {**kept, **changed}, (ends - rooms.clock()).total_seconds())
 
 
 def close(rooms: Rooms, visit: Visit) -> None:
@@ -94,7 +99,7 @@ def renew(rooms: Rooms, visit: Visit) -> Visit:
     """Exchange the refresh token, once across all workers. Raises Unauthorised when there is none."""
     if not visit.grant.refresh_token:
         raise Unauthorised("the hospital's permission has run out: open the app again from the chart")
-    if not rooms.vault.once("renewing", security.digest(visit.grant.refresh_token), RENEWING):
+    if not rooms.vault.once("renewing", security.digest(visit.grant.refresh_token), RENEWING.total_seconds()):
         return _renewed_elsewhere(rooms, visit)
     endpoints = smart.discover(rooms.http, visit.tenant)
     grant = smart.refresh(rooms.http, visit.tenant, endpoints, visit.grant, now=rooms.clock())
