@@ -50,16 +50,15 @@ class Server:
     log: Path
 
 
-def gunicorn(port: int, workers: int, threads: int, target: str) -> tuple[str, ...]:
+def gunicorn(config: str, port: int, target: str) -> tuple[str, ...]:
     """A gunicorn on loopback, in this interpreter; no access log, since addresses name patients."""
-    return (sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread",
-            "--workers", str(workers), "--threads", str(threads), "--no-control-socket",
-            "--graceful-timeout", "5", target)
+    return (sys.executable, "-m", "gunicorn", "--config", str(ROOT / config), "--bind", f"127.0.0.1:{port}",
+            "--no-control-socket", target)
 
 
 def hospital_command(port: int) -> tuple[str, ...]:
-    """The hospital: one worker, because its records and tokens are in that worker's memory."""
-    return gunicorn(port, 1, 8, "demo.app:application()")
+    """The hospital, on `port`."""
+    return gunicorn("demo/serving.py", port, "demo.app:application()")
 
 
 def app_environment(settings: Settings, var: Path) -> dict[str, str]:
@@ -88,7 +87,7 @@ def servers(settings: Settings, environment: Mapping[str, str], var: Path) -> tu
     return (
         Server("hospital", ehr, "EHR_PORT", hospital_command(ehr), dict(environment),
                f"http://127.0.0.1:{ehr}/healthz", var / "hospital.log"),
-        Server("app", app, "APP_PORT", gunicorn(app, 2, 4, "wsgi:app"), told,
+        Server("app", app, "APP_PORT", gunicorn("gunicorn.conf.py", app, "wsgi:app"), told,
                f"http://127.0.0.1:{app}/readyz", var / "app.log"),
     )
 
