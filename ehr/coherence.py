@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Final
 
 from ehr.lexicon import Lexicon
@@ -53,11 +52,15 @@ def unit_jumps(measurements: Sequence[Measurement], lexicon: Lexicon) -> list[tu
             (r for r in measurements if r.variable == name),
             key=lambda r: (r.known, r.time, r.source.resource),
         )
-        for before, row in pairwise(rows):
+        kept = rows[:1]
+        for row in rows[1:]:
+            before = kept[-1]
             ratio = row.value / before.value
             if (ratio >= JUMP or ratio <= 1 / JUMP) and _unlike(before, row, lexicon):
                 detail = f"{_as_sent(row)} after {_as_sent(before)}"
                 refused.append((row, Refusal(row.source.resource, "unit-jump", detail)))
+            else:
+                kept.append(row)
     return refused
 
 

@@ -46,7 +46,6 @@ CLINICAL: Final = (
     "Condition",
     "DiagnosticReport",
 )
-VOID: Final = frozenset({"entered-in-error", "cancelled"})
 Resource = Mapping[str, Any]
 
 
@@ -75,7 +74,7 @@ class _Reading:
         self.patient, self.lexicon, self.base = patient, words, base.rstrip("/")
         self.clock = Clock(zone)
         self.sink = Sink()
-        self.rows: dict[str, Resource] = {}
+        self.rows: dict[str, dict[str, Resource]] = {}  # by type, then by "type/id"
         self._ours: dict[Any, bool] = {}
 
     def collect(self, resources: Iterable[Resource]) -> None:
@@ -91,15 +90,16 @@ class _Reading:
     def _take(self, resource: Resource) -> None:
         kind, key = resource["resourceType"], resource.get("id")
         if kind == "Bundle":
-            self.collect(entry["resource"] for entry in resource.get("entry") or () if "resource" in entry)
+            entries = [entry for entry in resource.get("entry") or () if isinstance(entry, Mapping)]
+            self.collect([entry["resource"] for entry in entries if "resource" in entry])
             return
         if not isinstance(kind, str) or not isinstance(key, str) or not key:
             raise NotUsed("no-id")
         name = f"{kind}/{key}"
-        before = self.rows.get(name)
-        if before is not None and _version(before) >= _version(resource):
-            return
-        self.rows[name] = resource
+        rows = self.rows.setdefault(kind, {})
+        before = rows.get(name)
+        if before is None or _version(before) < _version(resource):
+            rows[name] = resource
 
     def record(self, truncated: bool) -> Record:
         person = self._person()
@@ -124,13 +124,11 @@ class _Reading:
 
     def _of(self, kind: str) -> Iterator[tuple[str, Resource]]:
         """This patient's rows of one type; another's are refused."""
-        prefix = f"{kind}/"
-        for where, row in self.rows.items():
-            if where.startswith(prefix):
-                if self._is_ours(row):
-                    yield where, row
-                else:
-                    self._refuse(where, "other-patient", "")
+        for where, row in self.rows.get(kind, {}).items():
+            if self._is_ours(row):
+                yield where, row
+            else:
+                self._refuse(where, "other-patient", "")
 
     def _is_ours(self, row: Resource) -> bool:
         subject = row.get("subject")
@@ -155,34 +153,27 @@ class _Reading:
                             self._refuse(where, "other-patient", "contained")
 
     def _inside(self, kind: str) -> Iterator[tuple[str, Resource]]:
-        for where, row in self.rows.items():
-            if (
-                where.startswith(f"{kind}/")
-                and row.get("contained")
-                and row.get("status") not in VOID
-                and self._is_ours(row)
-            ):
+        for where, row in self.rows.get(kind, {}).items():
+            void = row.get("status") in ("entered-in-error", "cancelled")
+            if row.get("contained") and not void and self._is_ours(row):
                 yield where, row
 
     def _person(self) -> Person:
         found = {self._each(where, condition_of, row, self.lexicon) for where, row in self._of("Condition")}
         conditions = frozenset(name for name in found if name)
-        row = self.rows.get(f"Patient/{self.patient}")
-        for where in self.rows:
-            if where.startswith("Patient/") and where != f"Patient/{self.patient}":
+        name, person = f"Patient/{self.patient}", None
+        for where, row in self.rows.get("Patient", {}).items():
+            if where != name:
                 self._refuse(where, "other-patient", "")
-        person = None if row is None else self._each(f"Patient/{self.patient}", read_person, row, conditions)
-        if person is None and row is not None:  # the birth date is lost; sex is not
-            rest = {key: value for key, value in row.items() if key == "gender"}
-            person = self._each(f"Patient/{self.patient}", read_person, rest, conditions)
+                continue
+            person = self._each(where, read_person, row, conditions)
+            if person is None:  # what cannot be read is lost; the sex is not
+                person = self._each(where, read_person, {"gender": row.get("gender")}, conditions)
         return person or Person(conditions=conditions)
 
     def _device_words(self) -> Mapping[str, str]:
-        words = {}
-        for where, row in self.rows.items():
-            if where.startswith("Device/"):
-                words[where] = self._each(where, _device_words, row) or ""
-        return words
+        devices = self.rows.get("Device", {})
+        return {where: self._each(where, _device_words, row) or "" for where, row in devices.items()}
 
     def _coherent(self) -> list[Measurement]:
         rows = self.sink.measurements
@@ -195,12 +186,8 @@ class _Reading:
         return [row for row in rows if id(row) not in gone]
 
     def _events(self, measurements: Iterable[Measurement]) -> list[Event]:
-        devices = {where: row for where, row in self.rows.items() if where.startswith("Device/")}
-        places = {
-            w: self._each(w, place_words, row) or ""
-            for w, row in self.rows.items()
-            if w.startswith("Location/")
-        }
+        devices, locations = self.rows.get("Device", {}), self.rows.get("Location", {})
+        places = {where: self._each(where, place_words, row) or "" for where, row in locations.items()}
         events = Events(self.lexicon, self.clock, devices, places)
         for where, row in self._of("Encounter"):
             self._each(where, events.encounter, row, where)
