@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from math import isfinite
 from typing import Final
 
 import numpy as np
@@ -24,7 +23,6 @@ from inference.assays import assay_table
 from inference.assessment import (
     TROPONIN,
     Assessment,
-    Explanation,
     Phrase,
     Prediction,
     RuleResult,
@@ -102,7 +100,7 @@ def _beside(chart: Chart, model: Model, confirmed: frozenset[str], seed: int) ->
 def _answered(
     said: Assessment, chart: Chart, model: Model, x: NDArray[np.float32], explain: bool, stale_hours: float
 ) -> Assessment:
-    answer = model.run(x[None, :])
+    answer = _sound(model.run(x[None, :]), model)
     predictions = _predictions(answer, model)
     outside = model.outside(x[None, :])
     doubts = [
@@ -113,7 +111,6 @@ def _answered(
     few = 0 < len(outside) < OUTSIDE_PLAYERS
     known = said.cautions + ((replace(_outside(outside), code="outside-training-some"),) if few else ())
     explanation = explaining.explain(x, model, chart, seed=said.seed) if explain else None
-    _sound(predictions, explanation)
     return replace(
         said,
         status=Status.INDETERMINATE if doubts else Status.ASSESSED,
@@ -202,14 +199,10 @@ def _outside(players: tuple[str, ...]) -> Phrase:
     return Phrase("outside-training", {"variables": labels, "n": len(players)})
 
 
-def _sound(predictions: tuple[Prediction, ...], explanation: Explanation | None) -> None:
-    numbers = [
-        number
-        for p in predictions
-        for number in (p.probability, p.low, p.high, p.value, p.value_low, p.value_high, *p.members)
-        if number is not None
-    ]
-    if explanation is not None:
-        numbers += [explanation.base, explanation.score, *(reason.push for reason in explanation.reasons)]
-    if not all(map(isfinite, numbers)):
-        raise UnsoundOutput("an assessment would have carried NaN or infinity; nothing is shown instead")
+def _sound(answer: Answer, model: Model) -> Answer:
+    """The answer, if every number in it is one. The explanation checks its own."""
+    if not all(np.isfinite(part).all() for part in (answer.logit, answer.members, answer.values)):
+        raise UnsoundOutput(
+            f"{model.name} {model.version} answered NaN or infinity: nothing is shown instead"
+        )
+    return answer
