@@ -22,7 +22,7 @@ class Entry:
     when no hook asked; with one, the same question is answered once. `threshold` is the site's, 0..1, then.
     """
 
-    assessment: Assessment
+    assessment: Assessment = field(repr=False)
     tenant: str
     patient: str = field(repr=False)
     door: str  # one of DOORS

@@ -20,7 +20,19 @@ from typing import Any, Final
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, NullPool, Table, create_engine, delete, event, literal, make_url, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    NullPool,
+    Table,
+    create_engine,
+    delete,
+    event,
+    literal,
+    make_url,
+    text,
+)
 from sqlalchemy import exc as sql
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -96,7 +108,7 @@ class Store:
         """Whether an answer could be kept now: reachable, writable, and of this version's tables."""
         try:
             with self.writing() as connection:
-                connection.execute(delete(ephemera).where(ephemera.c.slot == ""))  # nobody's: only to try a write
+                connection.execute(delete(ephemera).where(ephemera.c.slot == ""))  # nobody's: only a trial
                 revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
                 return revision == newest_revision()
         except LedgerUnavailable:

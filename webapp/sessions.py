@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, cast
 import redis
 
 from governance.ephemera import Shelf
-from governance.errors import GovernanceError, LedgerUnavailable
+from governance.errors import GovernanceError, LedgerUnavailable, SetupError
 from governance.keys import Pseudonyms, Seal
 from governance.store import PATIENCE, Store
 
@@ -101,8 +101,8 @@ class Vault:
     def seen(self, issuer: str, token: str, until: datetime) -> bool:
         """Whether the token `token` of `issuer` was seen before; from now on, and until `until`, it was.
 
-        Kept a while longer than `until`, for callers whose clocks differ from ours. A token whose time is over
-        even so counts as seen.
+        Kept a while longer than `until`, for callers whose clocks differ from ours. A token whose time is
+        over even so counts as seen.
         """
         ttl = (until - self._clock() + CLOCKS_DIFFER) / timedelta(seconds=1)
         return not self.once("token", json.dumps([issuer, token]), ttl)
@@ -148,9 +148,14 @@ class RedisShelf:
     """The same shelf in Redis (6.2 or newer), which forgets by itself. Raises VaultUnavailable."""
 
     def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(
-            url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, health_check_interval=30
-        )
+        try:
+            self._redis = redis.Redis.from_url(
+                url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, health_check_interval=30
+            )
+        except ValueError:
+            raise SetupError(
+                "REDIS_URL is not an address; write redis://host:port/0 or rediss://..."
+            ) from None
 
     def put(self, slot: str, body: bytes, *, until: datetime, now: datetime) -> None:
         """Lay `body` in `slot`, over whatever lay there."""
