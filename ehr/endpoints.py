@@ -45,8 +45,7 @@ class Endpoints:
 
 
 def discover(client: httpx.Client, tenant: Tenant, *, budget: Budget | None = None) -> Endpoints:
-    """The tenant's endpoints. Raises LaunchRefused for a configuration that cannot be used, EhrUnavailable.
-    """
+    """The tenant's endpoints. Raises LaunchRefused for a configuration that cannot be used, EhrUnavailable."""
     http = FhirHttp(tenant.issuer, None, client, budget or Budget(DISCOVERY_SECONDS), quirks=tenant.quirks)
     try:
         document = http.get(DISCOVERY, accept="application/json")
@@ -79,7 +78,10 @@ def endpoint(document: Mapping[str, Any], key: str, base: str) -> str:
     value = document.get(key)
     if not isinstance(value, str) or not value:
         return ""
-    url = urljoin(f"{base.rstrip('/')}/", value)
+    try:
+        url = urljoin(f"{base.rstrip('/')}/", value)
+    except ValueError:
+        raise LaunchRefused(f"the hospital's {key} is not a URL", DISCOVERY) from None
     address = url.split("?")[0]  # authorisation endpoints may carry a query (RFC 6749 3.1)
     fault = server_fault(address, production=base.startswith("https:"))
     if fault or "#" in url:

@@ -206,16 +206,16 @@ class FhirHttp:
         path = f"{resource['resourceType']}/{resource['id']}"
         return self._write("PUT", path, resource, "If-Match", f'W/"{version}"')
 
-    def address(self, path_or_url: str) -> str:
-        """The absolute URL, if it is this server's own; a relative one is below the base.
+    def address(self, path_or_url: str, after: str = "") -> str:
+        """The absolute URL, if it is this server's own; a relative one is below the base (or `after`).
 
         Raises ForeignAddress for another scheme, host or port, for user-info, and for a path outside the base
         (tenants may share a host); the quirk "links-outside-base" allows other paths of the same host.
         """
-        url = urljoin(f"{self.base}/", path_or_url)
         try:
+            url = urljoin(after or f"{self.base}/", path_or_url)
             there, here = httpx.URL(url), httpx.URL(self.base)
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, ValueError):
             raise ForeignAddress("a link is not a URL; it was not followed", self.base) from None
         path, home = there.path, here.path.rstrip("/")  # httpx resolves dot segments and %-escapes in `path`
         own = origin(url) == origin(self.base) and not there.userinfo and "\\" not in url
@@ -287,7 +287,7 @@ class FhirHttp:
                 return answer
             if method != "GET" or not target:
                 break
-            url = self.address(urljoin(url, target))
+            url = self.address(target, after=url)
         raise MalformedAnswer("the hospital's server redirects without end, or to nowhere", where)
 
 
