@@ -88,33 +88,56 @@ class HeldRefresh:
         return self.held.scope
 
 
-def bearer(hospital: Hospital) -> BearerTokenGenerator:
+class Bearer(BearerTokenGenerator):  # type: ignore[misc]  # authlib has no types
     """Opaque tokens; a refresh token only where online_access or offline_access was granted."""
 
-    class Bearer(BearerTokenGenerator):  # type: ignore[misc]  # authlib has no types
-        def generate(self, grant_type: str, client: Client, user: Any = None, scope: str | None = None,
-                     expires_in: int | None = None, include_refresh_token: bool = True) -> dict[str, Any]:
-            lasting = {"online_access", "offline_access"} & {*(scope or "").split()}
-            token: dict[str, Any] = super().generate(grant_type, client, user, scope, expires_in,
-                                                     include_refresh_token and bool(lasting))
-            return token
+    def __init__(self, launch_seconds: int) -> None:
+        def lifetime(_: Client, grant_type: str) -> int:
+            return BACKEND_SECONDS if grant_type == "client_credentials" else launch_seconds
 
-    def lifetime(_: Client, grant_type: str) -> int:
-        launched = hospital.settings.access_token_seconds
-        return BACKEND_SECONDS if grant_type == "client_credentials" else launched
+        super().__init__(lambda **_: fresh(), lambda **_: fresh(), lifetime)
 
-    return Bearer(lambda **_: fresh(), lambda **_: fresh(), lifetime)
+    def generate(self, grant_type: str, client: Client, user: Any = None, scope: str | None = None,
+                 expires_in: int | None = None, include_refresh_token: bool = True) -> dict[str, Any]:
+        """The token response before SMART's additions."""
+        lasting = bool({"online_access", "offline_access"} & {*(scope or "").split()})
+        token: dict[str, Any] = super().generate(grant_type, client, user, scope, expires_in,
+                                                 include_refresh_token and lasting)
+        return token
 
 
-def launch_facts(hospital: Hospital, context: Context, scope: str) -> dict[str, Any]:
-    """What SMART adds to a token response: patient, encounter, banner, style, the app's own context."""
-    facts: dict[str, Any] = {"need_patient_banner": context.need_patient_banner,
-                             "smart_style_url": f"{hospital.settings.url}/smart-style.json"}
-    if context.patient:
-        facts["patient"] = context.patient
-    if context.encounter and {"launch", "launch/encounter"} & {*scope.split()}:
-        facts["encounter"] = context.encounter
-    return facts | ({"appContext": context.app_context} if context.app_context is not None else {})
+class Authorisation(AuthorizationServer):  # type: ignore[misc]  # authlib has no types
+    """Authlib's authorisation server over this hospital's clients, codes and tokens."""
+
+    def __init__(self, app: Flask, hospital: Hospital, fetch: FetchJson) -> None:
+        self.hospital = hospital
+        super().__init__(app, lambda client_id: find_client(hospital, client_id), self.keep)
+        self.register_token_generator("default", Bearer(hospital.settings.access_token_seconds))
+        assertion = ClientAssertion(hospital.settings.token_url, fetch, hospital.clock)
+        self.register_client_auth_method(assertion.CLIENT_AUTH_METHOD, assertion)
+        self.register_grant(LaunchGrant, [S256Only(required=True), IdToken(hospital)])
+        self.register_grant(RotatingRefresh)
+        self.register_grant(Backend)
+        self.register_endpoint(Revocation)
+
+    def keep(self, token: dict[str, Any], request: Any) -> None:
+        """Remember what was issued; all tokens of one authorisation are one family."""
+        code, refresh = request.authorization_code, request.refresh_token
+        family = code.held.family if code else refresh.held.family if refresh else fresh()
+        expires = self.hospital.clock() + timedelta(seconds=token["expires_in"])
+        context: Context = request.user or Context()
+        grant = Grant(request.client.client_id, token["scope"], context, expires, family)
+        self.hospital.tokens.keep(token["access_token"], token.get("refresh_token"), grant)
+
+    def launch_facts(self, context: Context, scope: str) -> dict[str, Any]:
+        """What SMART adds to a token response: patient, encounter, banner, style, the app's own context."""
+        style = f"{self.hospital.settings.url}/smart-style.json"
+        facts: dict[str, Any] = {"need_patient_banner": context.need_patient_banner, "smart_style_url": style}
+        if context.patient:
+            facts["patient"] = context.patient
+        if context.encounter and {"launch", "launch/encounter"} & {*scope.split()}:
+            facts["encounter"] = context.encounter
+        return facts | ({"appContext": context.app_context} if context.app_context is not None else {})
 
 
 def narrowed(scope: str, context: Context, launched: bool) -> str:
@@ -128,117 +151,126 @@ def narrowed(scope: str, context: Context, launched: bool) -> str:
     return " ".join(one for one in scope.split() if meant(one))
 
 
-def server(app: Flask, hospital: Hospital, fetch: FetchJson) -> AuthorizationServer:
-    """Authlib's authorisation server over this hospital's clients, codes and tokens."""
-    settings, tokens = hospital.settings, hospital.tokens
+class LaunchGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # authlib has no types
+    """The code flow of a launch; the code remembers the launch's context."""
 
-    class IdToken(OpenIDCode):  # type: ignore[misc]  # authlib has no types
-        def exists_nonce(self, nonce: str, request: Any) -> bool:
-            return False  # a nonce is the client's to remember: it binds the id_token to its session
+    TOKEN_ENDPOINT_AUTH_METHODS = AUTHENTICATION
 
-        def resolve_client_private_key(self, client: Client) -> Any:
-            return hospital.keys.identity
+    @staticmethod
+    def validate_authorization_redirect_uri(request: Any, client: Client) -> str:
+        """The registered redirect URI that was sent. Raises InvalidRequestError."""
+        told = request.payload.redirect_uri
+        if not told or not client.check_redirect_uri(told):
+            raise InvalidRequestError("redirect_uri is not registered for this client")
+        return str(told)
 
-        def get_encode_header(self, client: Client) -> dict[str, Any]:
-            return {"alg": "RS256", "typ": "JWT", "kid": hospital.keys.identity.kid}
+    def save_authorization_code(self, code: str, request: Any) -> None:
+        """Keep the code with the scope this launch gives a meaning to."""
+        sent, context, hospital = request.payload.data, request.user, self.server.hospital
+        hospital.tokens.keep_code(Code(
+            code, request.client.client_id, request.payload.redirect_uri,
+            narrowed(request.scope, context, "launch" in sent), context,
+            sent["code_challenge"], sent.get("nonce"), hospital.clock(), fresh(),
+        ))
 
-        def get_client_claims(self, client: Client) -> dict[str, Any]:
-            now = int(hospital.clock().timestamp())
-            return {"iss": settings.fhir, "aud": client.client_id, "iat": now,
-                    "exp": now + settings.access_token_seconds}
+    def query_authorization_code(self, code: str, client: Client) -> HeldCode | None:
+        """The code, spent by this look at it."""
+        held = self.server.hospital.tokens.take_code(code, client.client_id)
+        return HeldCode(held) if held else None
 
-        def generate_user_info(self, user: Context, scope: str) -> UserInfo:
-            info = UserInfo(sub=user.user.replace("/", "-") or "nobody")
-            if user.user and {"fhirUser", "profile"} & {*scope.split()}:
-                info |= dict.fromkeys(("fhirUser", "profile"), f"{settings.fhir}/{user.user}")
-            return info
+    def delete_authorization_code(self, authorization_code: HeldCode) -> None:
+        """Nothing to do: looking at a code spends it."""
 
-    class LaunchGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # authlib has no types
-        TOKEN_ENDPOINT_AUTH_METHODS = AUTHENTICATION
+    def authenticate_user(self, authorization_code: HeldCode) -> Context:
+        """Whom the launch was for."""
+        return authorization_code.held.context
 
-        @staticmethod
-        def validate_authorization_redirect_uri(request: Any, client: Client) -> str:
-            told = request.payload.redirect_uri
-            if not told or not client.check_redirect_uri(told):
-                raise InvalidRequestError("redirect_uri is not registered for this client")
-            return str(told)
+    def create_token_response(self) -> Any:
+        """The token response, with what SMART adds."""
+        status, token, headers = super().create_token_response()
+        return status, token | self.server.launch_facts(self.request.user, token["scope"]), headers
 
-        def save_authorization_code(self, code: str, request: Any) -> None:
-            sent = request.payload.data
-            context: Context = request.user
-            tokens.keep_code(Code(
-                code, request.client.client_id, request.payload.redirect_uri,
-                narrowed(request.scope, context, "launch" in sent), context,
-                sent["code_challenge"], sent.get("nonce"), hospital.clock(), fresh(),
-            ))
 
-        def query_authorization_code(self, code: str, client: Client) -> HeldCode | None:
-            held = tokens.take_code(code, client.client_id)
-            return HeldCode(held) if held else None
+class RotatingRefresh(grants.RefreshTokenGrant):  # type: ignore[misc]  # authlib has no types
+    """A refresh token is used once and replaced."""
 
-        def delete_authorization_code(self, authorization_code: HeldCode) -> None:
-            """Nothing to do: looking at a code spends it."""
+    TOKEN_ENDPOINT_AUTH_METHODS = AUTHENTICATION
+    INCLUDE_NEW_REFRESH_TOKEN = True
 
-        def authenticate_user(self, authorization_code: HeldCode) -> Context:
-            return authorization_code.held.context
+    def authenticate_refresh_token(self, refresh_token: str) -> HeldRefresh | None:
+        """What it stands for, while it is good."""
+        held = self.server.hospital.tokens.look_refresh(refresh_token)
+        return HeldRefresh(refresh_token, held) if held else None
 
-        def create_token_response(self) -> Any:
-            status, token, headers = super().create_token_response()
-            token |= launch_facts(hospital, self.request.user, token["scope"])
-            return status, token, headers
+    def authenticate_user(self, refresh_token: HeldRefresh) -> Context:
+        """Whom the launch was for."""
+        return refresh_token.held.context
 
-    class RotatingRefresh(grants.RefreshTokenGrant):  # type: ignore[misc]  # authlib has no types
-        TOKEN_ENDPOINT_AUTH_METHODS = AUTHENTICATION
-        INCLUDE_NEW_REFRESH_TOKEN = True
+    def issue_token(self, user: Context, refresh_token: HeldRefresh) -> Any:
+        """A new pair, for the first of those who ask. Raises InvalidGrantError."""
+        if not self.server.hospital.tokens.spend_refresh(refresh_token.token):
+            raise InvalidGrantError("this refresh token has been used")
+        return super().issue_token(user, refresh_token)
 
-        def authenticate_refresh_token(self, refresh_token: str) -> HeldRefresh | None:
-            held = tokens.look_refresh(refresh_token)
-            return HeldRefresh(refresh_token, held) if held else None
+    def revoke_old_credential(self, refresh_token: HeldRefresh) -> None:
+        """Nothing to do: it was spent before the new one was made."""
 
-        def authenticate_user(self, refresh_token: HeldRefresh) -> Context:
-            return refresh_token.held.context
+    def create_token_response(self) -> Any:
+        """The token response, with what SMART adds."""
+        status, token, headers = super().create_token_response()
+        return status, token | self.server.launch_facts(self.request.user, token["scope"]), headers
 
-        def issue_token(self, user: Context, refresh_token: HeldRefresh) -> Any:
-            if not tokens.spend_refresh(refresh_token.token):
-                raise InvalidGrantError("this refresh token has been used")
-            return super().issue_token(user, refresh_token)
 
-        def revoke_old_credential(self, refresh_token: HeldRefresh) -> None:
-            """Nothing to do: it was spent before the new one was made."""
+class Backend(grants.ClientCredentialsGrant):  # type: ignore[misc]  # authlib has no types
+    """SMART backend services: a signed assertion and nothing else."""
 
-        def create_token_response(self) -> Any:
-            status, token, headers = super().create_token_response()
-            token |= launch_facts(hospital, self.request.user, token["scope"])
-            return status, token, headers
+    TOKEN_ENDPOINT_AUTH_METHODS = ("private_key_jwt",)
 
-    class Backend(grants.ClientCredentialsGrant):  # type: ignore[misc]  # authlib has no types
-        TOKEN_ENDPOINT_AUTH_METHODS = ("private_key_jwt",)
 
-    class Revocation(RevocationEndpoint):  # type: ignore[misc]  # authlib has no types
-        CLIENT_AUTH_METHODS = AUTHENTICATION
+class Revocation(RevocationEndpoint):  # type: ignore[misc]  # authlib has no types
+    """RFC 7009: a client gives back what it was given, and all that came with it."""
 
-        def authenticate_token(self, request: Any, client: Client) -> str:
-            self.check_params(request, client)
-            return str(request.form["token"])
+    CLIENT_AUTH_METHODS = AUTHENTICATION
 
-        def revoke_token(self, token: str, request: Any) -> None:
-            tokens.revoke(token, request.client.client_id)
+    def authenticate_token(self, request: Any, client: Client) -> str:
+        """The token sent; whether it is known is nobody's business."""
+        self.check_params(request, client)
+        return str(request.form["token"])
 
-    def save(token: dict[str, Any], request: Any) -> None:
-        code, refresh = request.authorization_code, request.refresh_token
-        family = code.held.family if code else refresh.held.family if refresh else fresh()
-        expires = hospital.clock() + timedelta(seconds=token["expires_in"])
-        context: Context = request.user or Context()
-        grant = Grant(request.client.client_id, token["scope"], context, expires, family)
-        tokens.keep(token["access_token"], token.get("refresh_token"), grant)
+    def revoke_token(self, token: str, request: Any) -> None:
+        """Forget its family."""
+        self.server.hospital.tokens.revoke(token, request.client.client_id)
 
-    made = AuthorizationServer()
-    made.init_app(app, lambda client_id: find_client(hospital, client_id), save)
-    made.register_token_generator("default", bearer(hospital))
-    assertion = ClientAssertion(settings.token_url, fetch, hospital.clock)
-    made.register_client_auth_method(assertion.CLIENT_AUTH_METHOD, assertion)
-    made.register_grant(LaunchGrant, [S256Only(required=True), IdToken()])
-    made.register_grant(RotatingRefresh)
-    made.register_grant(Backend)
-    made.register_endpoint(Revocation)
-    return made
+
+class IdToken(OpenIDCode):  # type: ignore[misc]  # authlib has no types
+    """The id_token: RS256, the FHIR base as issuer, fhirUser as an absolute address."""
+
+    def __init__(self, hospital: Hospital) -> None:
+        super().__init__(require_nonce=False)
+        self._hospital = hospital
+
+    def exists_nonce(self, nonce: str, request: Any) -> bool:
+        """Never: a nonce is the client's to remember, it binds the id_token to its session."""
+        return False
+
+    def resolve_client_private_key(self, client: Client) -> Any:
+        """The hospital's key, whoever asks."""
+        return self._hospital.keys.identity
+
+    def get_encode_header(self, client: Client) -> dict[str, Any]:
+        """RS256 and the key's id."""
+        return {"alg": "RS256", "typ": "JWT", "kid": self._hospital.keys.identity.kid}
+
+    def get_client_claims(self, client: Client) -> dict[str, Any]:
+        """Issuer, audience and times, by the hospital's clock."""
+        settings, now = self._hospital.settings, int(self._hospital.clock().timestamp())
+        return {"iss": settings.fhir, "aud": client.client_id, "iat": now,
+                "exp": now + settings.access_token_seconds}
+
+    def generate_user_info(self, user: Context, scope: str) -> UserInfo:
+        """Who is at the screen, where the scope lets the app know."""
+        info = UserInfo(sub=user.user.replace("/", "-") or "nobody")
+        if user.user and {"fhirUser", "profile"} & {*scope.split()}:
+            address = f"{self._hospital.settings.fhir}/{user.user}"
+            info |= dict.fromkeys(("fhirUser", "profile"), address)
+        return info

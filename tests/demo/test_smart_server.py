@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,9 +12,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
-from demo.app import fetch_json
+from demo.app import create_hospital, fetch_json
 from demo.records import Hospital
-from tests.demo.standing_hospital import CALLBACK, App, AppKeys
+from tests.demo.standing_hospital import CALLBACK, App, AppKeys, small_ward
 
 
 def test_the_smart_configuration_names_everything_an_app_needs(app: App) -> None:
@@ -380,3 +381,15 @@ def test_the_cds_clients_keys_are_published_without_private_members_and_verify_i
     token = jwt.decode(signed, KeySet.import_key_set(published), algorithms=["ES384"])
     assert token.claims["aud"] == "http://app/x"
     assert token.claims["exp"] - token.claims["iat"] <= 300
+
+
+def test_who_is_signed_in_at_the_hospital_is_not_asked_who_they_are(app: App) -> None:
+    site = create_hospital(replace(app.hospital.settings, patients=small_ward))
+    asked = app.request(scope=STANDALONE)
+    browser, stranger = site.test_client(), site.test_client()
+    with browser.session_transaction() as session:
+        session["clinician"] = "doc"
+    known = browser.get("/auth/authorize", query_string=asked).get_data(as_text=True)
+    unknown = stranger.get("/auth/authorize", query_string=asked).get_data(as_text=True)
+    assert "Adams" in known
+    assert ("Who are you?" in known, "Who are you?" in unknown) == (False, True)
