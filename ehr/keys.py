@@ -44,8 +44,11 @@ def algorithm(key: SigningKey) -> str:
 
 def public_jwks(keys: Iterable[SigningKey]) -> dict[str, list[dict[str, Any]]]:
     """A JWKS of the public members, each key once, with use and alg."""
+    keys = tuple(keys)
+    for key in keys:
+        key.ensure_kid()
     public = [cast("dict[str, Any]", k.as_dict(private=False, use="sig", alg=algorithm(k))) for k in keys]
-    return {"keys": list({key["kid"]: key for key in public}.values())}
+    return {"keys": list({row["kid"]: row for row in public}.values())}
 
 
 def _imported(raw: bytes) -> SigningKey | None:

@@ -31,7 +31,8 @@ class Table:
         return TenantError(message, f"{self.name}, key '{key}'")
 
     def has(self, key: str) -> bool:
-        """Whether the file gives `key`."""
+        """Whether the file gives `key`, which is thereby known to be a setting."""
+        self._asked.add(key)
         return key in self._rows
 
     def __iter__(self) -> Iterator[str]:
