@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "benchmarks": {"inference", "ehr", "governance", "webapp", "demo"},
 }
 HEAVY = {"torch", "shap", "lightgbm", "pandas", "sklearn"}
-FACES = ("cards", "result", "handout", "charts", "words")
+FACES = ("cards", "result", "answer", "reasons", "bedside", "handout", "about", "charts", "words")
 DOORS = ("hooks", "launch", "pages", "cli")
 
 

@@ -1,7 +1,7 @@
-"""What stands beside the model: bedside scores with their inputs, troponin draws, and the guideline's rule step by step.
+"""What stands beside the model: bedside scores, troponin draws, and the guideline's rule step by step.
 
-None of it is the model's. A score that is not available says why; a rule that was not applied says which condition
-was not met. Refuses to draw values of different assays on one scale.
+None of it is the model's. A score that is not available says why; a rule that was not applied says which
+condition was not met. Refuses to draw values of different assays on one scale.
 """
 
 from __future__ import annotations
@@ -83,7 +83,6 @@ class Course:
     summary: str
     lines: tuple[DrawLine, ...]
     legend: tuple[str, ...]
-    forecast: str
 
 
 def score(found: Score, as_of: datetime, zone: tzinfo) -> ScoreView:
@@ -142,8 +141,18 @@ def course(found: Assessment, zone: tzinfo, shown: bool) -> Course | None:
         summary=summary,
         lines=tuple(_line(draw, found.as_of, zone) for draw in found.draws),
         legend=_legend(found.draws, forecast),
-        forecast=_forecast_words(found) if forecast else "",
     )
+
+
+def forecast_words(found: Assessment) -> str:
+    """The forecast with its 80 % interval as a sentence; "" where there is none."""
+    for p in found.predictions:
+        if p.value is not None and p.value_low is not None and p.value_high is not None:
+            value, low, high = (
+                f"{words.number(v)}{words.glued(p.unit)}" for v in (p.value, p.value_low, p.value_high)
+            )
+            return say("en", "outcomes.forecast", value=value, low=low, high=high, hours=p.hours)
+    return ""
 
 
 def _input(label: str, row: Measurement | None, points: int | None, as_of: datetime, zone: tzinfo) -> Input:
@@ -203,16 +212,3 @@ def _forecast(found: Assessment) -> charts.Forecast | None:
         if p.value is not None and p.value_low is not None and p.value_high is not None:
             return charts.Forecast(p.value, p.value_low, p.value_high, p.hours)
     return None
-
-
-def _forecast_words(found: Assessment) -> str:
-    p = next(p for p in found.predictions if p.value is not None)
-    low, high = words.number(p.value_low or 0.0), f"{words.number(p.value_high or 0.0)}{words.glued(p.unit)}"
-    return say(
-        "en",
-        "outcomes.forecast",
-        value=f"{words.number(p.value or 0.0)}{words.glued(p.unit)}",
-        low=low,
-        high=high,
-        hours=p.hours,
-    )

@@ -1,8 +1,8 @@
 """The card: one sentence to act on, and under it what a physician needs to doubt or to trust it.
 
-`card` gives a CDS Hooks 2.0.1 card, or None when there is nothing to add; `lint` says what is wrong with one. Every
-text from outside is escaped, so that no Markdown or HTML of a chart becomes ours. No suggestion, nothing applied by
-itself: options, not commands.
+`card` gives a CDS Hooks 2.0.1 card, or None when there is nothing to add; `lint` says what is wrong with
+one. Every text from outside is escaped, so that no Markdown or HTML of a chart becomes ours. No
+suggestion, nothing applied by itself: options, not commands.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from inference.assessment import Assessment, Prediction, Reason, RuleResult, Score, State, Status
 from webapp import bedside, reasons, words
-from webapp.result import WITHHELD, compared, family
+from webapp.answer import WITHHELD, compared, family, interval
 from webapp.words import say
 
 LONGEST: Final = 139  # characters of a summary: the specification asks for fewer than 140
@@ -44,9 +44,9 @@ def card(
 ) -> dict[str, Any] | None:
     """The card for one assessment; None when there is nothing to add.
 
-    A prediction speaks at `threshold` and above (as a warning from `warn_at`, as critical from `critical_at`, which
-    a site must have agreed to), only in the states demonstration and active. A model and rule that disagree, an
-    ESC rule-in or rule-out, and a NEWS2 of 7 or more speak in every state.
+    A prediction speaks at `threshold` and above (as a warning from `warn_at`, as critical from `critical_at`,
+    which a site must have agreed to), and that a model and its rule disagree; both only in the states
+    demonstration and active. A rule-in or rule-out and a NEWS2 of 7 or more speak in every state.
     """
     said = _summary(found, state, threshold, say_insufficient)
     if said is None:
@@ -169,7 +169,7 @@ def _prediction_summary(found: Assessment, p: Prediction) -> str:
             f"card.summary-{family(p.outcome)}",
             hours=p.hours,
             p=words.percent(p.probability or 0.0),
-            interval=_interval(p),
+            interval=interval(p),
             drivers=drivers,
         )
         if len(sentence) + len(say("en", "card.demonstration")) <= LONGEST:
@@ -242,7 +242,7 @@ def _prediction_detail(found: Assessment, zone: tzinfo) -> list[str]:
         if found.headline is not None and found.headline.probability is not None:
             p = found.headline
             share = words.percent(found.headline.probability)
-            lines.append(say("en", "card.unbacked", p=share, interval=_interval(p)))
+            lines.append(say("en", "card.unbacked", p=share, interval=interval(p)))
         return lines
     if chances:
         lines.append(say("en", "card.horizons", list="; ".join(map(_horizon, chances))))
@@ -255,16 +255,14 @@ def _prediction_detail(found: Assessment, zone: tzinfo) -> list[str]:
 
 def _horizon(p: Prediction) -> str:
     return say(
-        "en", "card.horizon", p=words.percent(p.probability or 0.0), hours=p.hours, interval=_interval(p)
+        "en", "card.horizon", p=words.percent(p.probability or 0.0), hours=p.hours, interval=interval(p)
     )
 
 
 def _reason_lines(found: Assessment, zone: tzinfo, every: Sequence[Reason]) -> list[str]:
     lines = []
     for key, upward, count in (("up", True, 3), ("down", False, 2)):
-        told = [
-            reasons.sentence(reason, found.as_of, zone, {}) for reason in reasons.named(every, upward, count)
-        ]
+        told = [reasons.sentence(reason, found.as_of, zone) for reason in reasons.named(every, upward, count)]
         if told:
             lines.append(say("en", f"card.{key}", list="; ".join(plain(words.inline(text)) for text in told)))
     return lines
@@ -290,10 +288,6 @@ def _score_line(score: Score) -> str:
         return say("en", "card.news2-none")
     band = say("en", f"scores.band-{score.band or 'none'}")
     return say("en", "card.news2", value=bedside.score_value(score), band=band)
-
-
-def _interval(p: Prediction) -> str:
-    return words.interval(p.low, p.high) if p.low is not None and p.high is not None else "unknown"
 
 
 def _override(code: str) -> dict[str, str]:

@@ -24,9 +24,9 @@ AXIS_WIDTH, AXIS_HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 220, 40, 92, 18, 34
 def range_bar(
     probability: float, low: float, high: float, base: float | None, threshold: float | None
 ) -> Markup:
-    """A 0-100 % scale: the interval as a bar, the estimate as a dot, the base rate and the site's threshold as ticks."""
+    """A 0-100 % scale: the interval as a bar, the estimate as a dot, base rate and threshold as marks."""
     x, x0, x1 = _percent_x(probability), _percent_x(low), _percent_x(high)
-    marks = [f'<line class="track" x1="4" y1="12" x2="204" y2="12"/>']
+    marks = ['<line class="track" x1="4" y1="12" x2="204" y2="12"/>']
     marks += [
         f'<line class="grid" x1="{_percent_x(t)}" y1="8" x2="{_percent_x(t)}" y2="16"/>' for t in (0, 0.5, 1)
     ]
@@ -80,13 +80,14 @@ def sparkline(series: Series) -> Markup | None:
 
 
 def icon_array(filled: int, label: str, total: int = 100) -> Markup:
-    """`filled` of `total` people, ten to a row, black figures first; black and white so that any printer will do."""
+    """`filled` of `total` people, ten to a row, black figures first; any printer will do."""
     figures = []
     for place in range(total):
         x, y = 18 * (place % 10), 25 * (place // 10)
         paint = 'fill="#000" stroke="#000"' if place < filled else 'fill="#fff" stroke="#666"'
         figures.append(
-            f'<g transform="translate({x + 9} {y})" {paint} stroke-width="1.1"><circle cx="0" cy="5.2" r="3.4"/>'
+            f'<g transform="translate({x + 9} {y})" {paint} stroke-width="1.1">'
+            '<circle cx="0" cy="5.2" r="3.4"/>'
             '<path d="M-6 21.5v-4.9c0-3.6 2.6-5.8 6-5.8s6 2.2 6 5.8v4.9z"/></g>'
         )
     return _svg("people", 180, 25 * math.ceil(total / 10), "".join(figures), label)
@@ -121,7 +122,7 @@ def troponin_course(
     forecast: Forecast | None,
     label: str,
 ) -> Markup:
-    """Draws on a time axis, the reference limit dashed, the forecast apart at the right; other assays off the scale."""
+    """Draws on a time axis, the limit dashed, the forecast apart at the right; other assays off the scale."""
     shown = [p for p in points if p.comparable]
     if not shown:
         return Markup("")
@@ -129,6 +130,7 @@ def troponin_course(
     start = min(p.time for p in points)
     x = _time_axis(start, as_of)
     parts = [*_grid(scale), *_hours(start, as_of, zone, x)]
+    parts.append(f'<text class="tick" x="{LEFT - 6}" y="{TOP - 8}" text-anchor="end">ng/L</text>')
     if limit is not None:
         y = scale.y(limit)
         parts.append(f'<line class="limit" x1="{LEFT}" y1="{y}" x2="{AXIS_WIDTH - 4}" y2="{y}"/>')
@@ -225,7 +227,8 @@ def _mark(point: Point, x: float, y: float) -> str:
     if point.bound:  # a hollow arrow from the limit towards where the value lies
         turn = 1 if point.bound == "<" else -1
         shape = f'<path class="censored" d="M{x - 5} {y} h10 l-5 {9 * turn} z"/>'
-    return f'{shape}<text class="draw-text" x="{x}" y="{y - 9:.1f}" text-anchor="middle">{escape(point.text)}</text>'
+    text = f'<text class="draw-text" x="{x}" y="{y - 9:.1f}" text-anchor="middle">{escape(point.text)}</text>'
+    return f"{shape}{text}"
 
 
 def _foreign(point: Point, x: float) -> str:
@@ -252,6 +255,6 @@ def _expected(forecast: Forecast, scale: _Scale) -> list[str]:
 
 def _svg(kind: str, width: int, height: int, body: str, label: str = "") -> Markup:
     role = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
-    return Markup(  # noqa: S704 - body is drawn above from numbers; what text it holds was escaped there
-        f'<svg class="{kind}" viewBox="0 0 {width} {height}" {role} focusable="false">{body}</svg>'
-    )
+    frame = f'class="{kind}" viewBox="0 0 {width} {height}" preserveAspectRatio="xMinYMid" focusable="false"'
+    # The body is drawn above from numbers; what text it holds was escaped there.
+    return Markup(f"<svg {frame} {role}>{body}</svg>")  # noqa: S704

@@ -1,9 +1,9 @@
 """The patient's page: one stored assessment in plain words, on one sheet of Letter or A4, in 16 pt.
 
-Natural frequencies ("12 of 100 people like you") with a drawing of the hundred, what happens next, how a computer
-helped and how to say no, questions to ask and one to answer. Written for grade 6; English and Spanish complete.
-Refuses a number nobody stands behind: an indeterminate answer, a silent or a suspended model give none. The page is
-a draft until a clinician releases it, and says so.
+Natural frequencies ("12 of 100 people like you") with a drawing of the hundred, what happens next, how a
+computer helped and how to say no, questions to ask and one to answer. Written for grade 6; English and
+Spanish complete. Refuses a number nobody stands behind: an indeterminate answer, a silent or a suspended
+model give none. The page is a draft until a clinician releases it, and says so.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
+from itertools import count, takewhile
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -24,9 +25,11 @@ from webapp import charts, words
 from webapp.words import say
 
 STATIC: Final = Path(__file__).resolve().parent.parent / "static"
-BASE: Final = (
-    "http://printed.invalid/"  # what relative addresses of the printed page resolve to: nothing but static/
-)
+BASE: Final = "http://printed.invalid/"  # what the printed page's relative addresses resolve to
+CLOSER: Final = """
+body { line-height: 1.12 } h2 { margin-top: 3pt }
+@page letter { margin: 7mm 12mm } @page a4 { margin: 7mm 12mm }
+"""
 PAPERS: Final[Mapping[str, str]] = MappingProxyType({"letter": "letter", "a4": "A4"})
 NO_NUMBER: Final = frozenset({State.SILENT, State.SUSPENDED})
 
@@ -60,7 +63,7 @@ class HandoutView:
 
     language: str
     title: str
-    kicker: str
+    whose: tuple[Fact, ...]  # name and date of birth: at the head, so that no page goes to the wrong person
     demonstration: str
     draft: str
     lead: str
@@ -74,7 +77,6 @@ class HandoutView:
     decline: str
     heading_ask: str
     ask: tuple[str, ...]
-    whom: str
     heading_tell: str
     teach: str
     not_diagnosis: str
@@ -103,13 +105,14 @@ def view(
 ) -> HandoutView:
     """The patient's page for a stored assessment. `language` is "en" or "es" (another: English).
 
-    `languages` maps other languages' codes to their page's address. Without `released_at` the page is a draft.
+    `languages` maps other languages' codes to their page's address. Without `released_at` it is a draft.
     """
     speech = spoken_language(language)
     site = words.zone_of(zone)
     kind = _kind(found, state)
     model = f"handout.{found.model}"
-    hundred = _hundred(found, speech) if kind == "assessed" else None
+    steps = "handout.excluded-" if kind == Status.EXCLUDED.value else f"{model}."
+    hundred = _hundred(found, speech) if kind == Status.ASSESSED.value else None
     given = ""
     if released_at is not None:
         when = words.moment(released_at, site, speech)
@@ -117,7 +120,7 @@ def view(
     return HandoutView(
         language=speech,
         title=say(speech, f"{model}.title"),
-        kicker=say(speech, "handout.kicker"),
+        whose=_whose(speech, name, born),
         demonstration=say(speech, "handout.demonstration") if state is State.DEMONSTRATION else "",
         draft="" if released_at is not None else say(speech, "handout.draft"),
         lead=say(speech, f"{model}.lead" if hundred is not None else f"handout.{kind}-lead"),
@@ -125,17 +128,16 @@ def view(
         hundred=hundred,
         about=say(speech, f"{model}.about"),
         heading_next=say(speech, "handout.heading-next"),
-        next=tuple(say(speech, f"{model}.next-{n}") for n in range(1, 5)),
+        next=_numbered(speech, f"{steps}next"),
         heading_computer=say(speech, "handout.heading-computer"),
         computer=say(speech, _computer(kind)),
         decline=say(speech, "handout.decline"),
         heading_ask=say(speech, "handout.heading-ask"),
-        ask=tuple(say(speech, f"{model}.ask-{n}") for n in range(1, 4)),
-        whom=say(speech, "handout.whom"),
+        ask=_numbered(speech, f"{steps}ask"),
         heading_tell=say(speech, "handout.heading-tell"),
         teach=_teach(found, speech, hundred),
         not_diagnosis=say(speech, "handout.not-diagnosis"),
-        facts=_facts(found, speech, site, name, born),
+        facts=_facts(found, speech, site),
         given=given,
         paper=PAPERS.get(paper, "letter"),
         pdf_url=pdf_url,
@@ -145,7 +147,7 @@ def view(
 
 
 def spoken_language(language: str) -> str:
-    """The language of the page for a BCP 47 tag as FHIR has it: "es-MX" is "es"; one without words is "en"."""
+    """The page's language for a BCP 47 tag as FHIR has it: "es-MX" is "es"; one without words is "en"."""
     primary = language.lower().replace("_", "-").split("-")[0]
     return primary if primary in words.LANGUAGES else "en"
 
@@ -159,17 +161,21 @@ def pdf(html: str, css: str = "", *, static: Path = STATIC) -> bytes:
     from weasyprint.urls import FatalURLFetchingError
 
     fetcher = _static_only(static)
-    sheets = [CSS(string=css, url_fetcher=fetcher)] if css else None
+    sheets = [CSS(string=css, url_fetcher=fetcher)] if css else []
     try:
-        document = HTML(string=html, base_url=BASE, url_fetcher=fetcher)
-        made: bytes = document.write_pdf(stylesheets=sheets, pdf_variant="pdf/ua-1")
+        page = HTML(string=html, base_url=BASE, url_fetcher=fetcher)
+        document = page.render(stylesheets=sheets, pdf_variant="pdf/ua-1")
+        if len(document.pages) > 1:  # a long name, or a wider font than the one it was set in
+            closer = [*sheets, CSS(string=CLOSER)]
+            document = page.render(stylesheets=closer, pdf_variant="pdf/ua-1")
+        made: bytes = document.write_pdf(pdf_variant="pdf/ua-1")
     except FatalURLFetchingError as refused:
         raise RefusedAddress(str(refused)) from None
     return made
 
 
 def _static_only(static: Path) -> Any:
-    """A fetcher for WeasyPrint that knows the files under `static`, by the addresses the app serves them at."""
+    """A fetcher for WeasyPrint that knows the files under `static` and nothing else."""
     from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
     class StaticOnly(URLFetcher):  # type: ignore[misc]  # WeasyPrint is not typed
@@ -220,6 +226,12 @@ def _hundred(found: Assessment, language: str) -> Hundred | None:
     )
 
 
+def _numbered(language: str, stem: str) -> tuple[str, ...]:
+    """The sentences under `stem`-1, `stem`-2, ... as far as they go."""
+    keys = takewhile(lambda key: words.knows(language, key), (f"{stem}-{n}" for n in count(1)))
+    return tuple(say(language, key) for key in keys)
+
+
 def _many(probability: float, n: int, language: str) -> str:
     """ "12"; "Fewer than 1" and "More than 99" at the ends, where the screen says "<1 %" and ">99 %"."""
     if probability < 0.01:
@@ -241,17 +253,16 @@ def _computer(kind: str) -> str:
     return "handout.computer" if used else "handout.computer-none"
 
 
-def _facts(found: Assessment, language: str, zone: tzinfo, name: str, born: date | None) -> tuple[Fact, ...]:
+def _whose(language: str, name: str, born: date | None) -> tuple[Fact, ...]:
     months = say(language, "time.months").split()
     day = "" if born is None else f"{born.day} {months[born.month - 1]} {born.year}"
+    facts = (Fact(say(language, "handout.for"), name), Fact(say(language, "handout.born"), day))
+    return tuple(fact for fact in facts if fact.value)
+
+
+def _facts(found: Assessment, language: str, zone: tzinfo) -> tuple[Fact, ...]:
     read = f"{words.moment(found.as_of, zone, language)} ({words.offset(found.as_of, zone)})"
-    return tuple(
-        Fact(say(language, f"handout.{key}"), value)
-        for key, value in (
-            ("name", name),
-            ("born", day),
-            ("date", read),
-            ("version", f"{found.model} {found.version}"),
-        )
-        if value
+    return (
+        Fact(say(language, "handout.date"), read),
+        Fact(say(language, "handout.version"), f"{found.model} {found.version}"),
     )

@@ -1,8 +1,8 @@
 """Why this number: an explanation as sentences, grouped by organ system, with the sum that adds up.
 
-Text first: each row is a sentence with value, unit, time and the patient's own earlier value; then the direction
-and size of its push as a factor on the odds. What was not measured stands apart, with what its absence means.
-Refuses to call any of it a cause.
+Text first: each row is a sentence with value, unit, time and the patient's own earlier value; then the
+direction and size of its push as a factor on the odds. What was not measured stands apart, with what its
+absence means. Refuses to call any of it a cause.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from inference.vocabulary import vocabulary
 from webapp import charts, words
 from webapp.words import say
 
-SMALL: Final = 0.05  # log-odds: a push that moves the odds by less than 5 % is counted, not told
+SMALL: Final = 0.1  # log-odds: a push that moves the odds by less than a tenth is named, not told at length
 OLD: Final = timedelta(hours=6)
 TOLD: Final = 3  # how many pushes each way are named first
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One push, as a sentence; `bar` and `course` are drawings of what the sentence says."""
+    """One push, as a sentence (label, value, the rest); `bar` and `course` are drawings of what it says."""
 
-    sentence: str
+    label: str
+    value: str
+    rest: str
     push: str
     direction: str  # "raises", "lowers", "neither"
     bar: Markup
@@ -61,8 +63,8 @@ class SumLine:
 class Why:
     """The explanation of one shown probability."""
 
-    towards: tuple[str, ...]
-    against: tuple[str, ...]
+    towards: tuple[Row, ...]
+    against: tuple[Row, ...]
     groups: tuple[Group, ...]
     unmeasured: tuple[Row, ...]
     unmeasured_small: str
@@ -88,8 +90,8 @@ def why(found: Explanation, as_of: datetime, zone: tzinfo, person: Mapping[str, 
         for system in systems
     )
     return Why(
-        towards=tuple(rows[r.variable].sentence for r in named(measured, True, TOLD)),
-        against=tuple(rows[r.variable].sentence for r in named(measured, False, TOLD)),
+        towards=tuple(rows[r.variable] for r in named(measured, True, TOLD)),
+        against=tuple(rows[r.variable] for r in named(measured, False, TOLD)),
         groups=tuple(group for group in groups if group.rows or group.small),
         unmeasured=tuple(rows[r.variable] for r in absent if abs(r.push) >= SMALL),
         unmeasured_small=_listing([r for r in absent if abs(r.push) < SMALL]),
@@ -100,16 +102,10 @@ def why(found: Explanation, as_of: datetime, zone: tzinfo, person: Mapping[str, 
     )
 
 
-def sentence(reason: Reason, as_of: datetime, zone: tzinfo, person: Mapping[str, str]) -> str:
-    """ "Respiratory rate 30/min at 05:40, up from 22/min at 17:00"; what absence means where nothing was measured."""
-    if not reason.measured:
-        return say("en", "reasons.unmeasured", label=reason.label, absent=_absent(reason.variable))
-    if reason.latest is None:
-        said = person.get(reason.variable, "")
-        return say("en", "reasons.person", label=reason.label, value=f": {said}" if said else "")
-    return (
-        _told(reason.label, reason.latest, as_of, zone) + _since(reason, as_of, zone) + _limit(reason.latest)
-    )
+def sentence(reason: Reason, as_of: datetime, zone: tzinfo) -> str:
+    """ "Respiratory rate 30/min (05:40), up from 22/min (22 Nov 17:00)" in one piece."""
+    label, value, rest = _told(reason, as_of, zone, {})
+    return f"{label} {value}{rest}"
 
 
 def named(reasons: Sequence[Reason], upward: bool, count: int) -> list[Reason]:
@@ -139,9 +135,10 @@ def signed(log_odds: float) -> str:
 
 def _row(reason: Reason, largest: float, as_of: datetime, zone: tzinfo, person: Mapping[str, str]) -> Row:
     direction, text = _push(reason.push)
-    bar = charts.push_bar(reason.push, largest)
-    said = sentence(reason, as_of, zone, person)
-    return Row(said, text, direction, bar, charts.sparkline(reason.series))
+    course = None if _levels(reason.variable) else charts.sparkline(reason.series)
+    return Row(
+        *_told(reason, as_of, zone, person), text, direction, charts.push_bar(reason.push, largest), course
+    )
 
 
 def _push(push: float) -> tuple[str, str]:
@@ -163,19 +160,29 @@ def _listing(small: Sequence[Reason]) -> str:
     """The small pushes by name, so that none is hidden."""
     if not small:
         return ""
-    names = words.listed([brief(reason) for reason in small])
-    return f"{say('en', 'reasons.small', n=len(small))}: {names}."
+    return f"{say('en', 'reasons.small')}: {words.listed([brief(reason) for reason in small])}."
 
 
 def _absent(variable: str) -> str:
     return vocabulary()[variable].absent if variable in vocabulary() else "not in the chart"
 
 
-def _told(label: str, row: Measurement, as_of: datetime, zone: tzinfo) -> str:
+def _levels(variable: str) -> bool:
+    """Whether a variable has named levels: they have an order, not distances, and are not drawn as a line."""
+    return variable in vocabulary() and bool(vocabulary()[variable].levels)
+
+
+def _told(reason: Reason, as_of: datetime, zone: tzinfo, person: Mapping[str, str]) -> tuple[str, str, str]:
+    """A reason as label, value and the rest; what absence means where nothing was measured."""
+    row = reason.latest
+    if not reason.measured:
+        return reason.label, "", _absent(reason.variable)
+    if row is None:
+        return reason.label, person.get(reason.variable, ""), ""
     old = as_of - row.time
-    key = "reasons.value-old" if old > OLD else "reasons.value"
     time = words.clock(row.time, zone, as_of)
-    return say("en", key, label=label, value=words.measured(row), time=time, age=words.age(old))
+    taken = say("en", "reasons.at-old" if old > OLD else "reasons.at", time=time, age=words.age(old))
+    return reason.label, words.measured(row), taken + _since(reason, as_of, zone) + _limit(row)
 
 
 def _since(reason: Reason, as_of: datetime, zone: tzinfo) -> str:
@@ -185,8 +192,7 @@ def _since(reason: Reason, as_of: datetime, zone: tzinfo) -> str:
     time = words.clock(earlier.time, zone, as_of)
     if words.measured(earlier) == words.measured(latest):
         return say("en", "reasons.same", time=time)
-    levels = latest.variable in vocabulary() and vocabulary()[latest.variable].levels
-    plain = not (levels or latest.bound or earlier.bound)
+    plain = not (_levels(latest.variable) or latest.bound or earlier.bound)
     kind = ("up" if latest.value > earlier.value else "down") if plain else "changed"
     return say("en", f"reasons.{kind}", earlier=words.measured(earlier), time=time)
 

@@ -1,14 +1,16 @@
-"""Words: every sentence a person reads, kept in `words/<language>.toml`, and numbers as clinicians write them.
+"""Words: every sentence a person reads, kept in `words/<language>.toml`; numbers as clinicians write them.
 
-`say("en", Phrase("age-below", {"age": 9, "limit": 18}))` renders a code of the medicine; `say("es", "handout.title")`
-renders a key of a face. A field may carry a form: `{since:clock}`, `{since:moment}`, `{share:percent}`,
-`{variables:labels}`, `{hours:hour|hours}`; a float without one is written as `number` writes it.
+`say("en", Phrase("age-below", {"age": 9, "limit": 18}))` renders a code of the medicine, `say("es",
+"handout.title")` a key of a face. A field may carry a form: `{since:clock}`, `{since:moment}`,
+`{share:percent}`, `{variables:labels}`, `{hours:hour|hours}`; a float without one is written as `number`
+writes it.
 
 Refuses to guess: a key, a field or a language that is not there is a WordsError that names it.
 """
 
 from __future__ import annotations
 
+import re
 import string
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -30,6 +32,10 @@ NBSP: Final = "\u00a0"
 DECIMALS: Final = MappingProxyType(
     {"ph": 2, "creatinine": 2, "ionised_calcium": 2, "temp": 1, "inr": 1, "lactate": 1}
 )
+UNIT_GAP: Final = re.compile(
+    r"(?<=\d) (?=(?:h|min|%|ng/L)(?:\W|$))"
+)  # a number and its unit stay on one line
+UNITS: Final = MappingProxyType({"10^9/L": "×10⁹/L", "mL/min/1.73m2": "mL/min/1.73 m²"})
 PROPER: Final = ("Glasgow", "C-reactive", "hs-Troponin")  # labels that keep their capital inside a sentence
 
 
@@ -63,7 +69,7 @@ def say(language: str, key: str | Phrase, /, *, zone: tzinfo = UTC, **values: ob
     except KeyError:
         raise WordsError(f"words/{language}.toml has no '{name}'") from None
     try:
-        return _Speech(language, zone).vformat(sentence, (), fields)
+        return UNIT_GAP.sub(NBSP, _Speech(language, zone).vformat(sentence, (), fields))
     except KeyError as missing:
         raise WordsError(f"words/{language}.toml: '{name}' needs a value for {missing}") from None
     except ValueError as wrong:
@@ -87,8 +93,8 @@ class _Speech(string.Formatter):
             return percent(float(value))
         if "|" in format_spec:
             return format_spec.split("|")[0 if float(value) == 1 else 1]
-        if not format_spec and isinstance(value, float):
-            return number(value)
+        if not format_spec and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return number(value) if isinstance(value, float) else str(value).replace("-", "−")
         return str(super().format_field(value, format_spec))
 
 
@@ -118,8 +124,9 @@ def number(value: float, variable: str = "") -> str:
     if places is None:
         size = abs(value)
         places = 0 if size >= 100 else 1 if size >= 1 else 2
-        return _trimmed(f"{value:.{places}f}") if size < 10_000 else f"{value:,.0f}"
-    return f"{value:.{places}f}"
+        shown = _trimmed(f"{value:.{places}f}") if size < 10_000 else f"{value:,.0f}"
+        return shown.replace("-", "−")
+    return f"{value:.{places}f}".replace("-", "−")
 
 
 def amount(value: float, variable: str, unit: str | None = None) -> str:
@@ -133,7 +140,8 @@ def amount(value: float, variable: str, unit: str | None = None) -> str:
 
 def glued(unit: str) -> str:
     """A unit as it follows its number: no space before a slash, one that does not break elsewhere."""
-    return unit if not unit or unit.startswith("/") else f"{NBSP}{unit}"
+    shown = UNITS.get(unit, unit)
+    return shown if not shown or shown.startswith("/") else f"{NBSP}{shown}"
 
 
 def measured(row: Measurement) -> str:
@@ -154,7 +162,10 @@ def label_of(variable: str) -> str:
 
 
 def inline(label: str) -> str:
-    """A label inside a sentence: small first letter, unless it is an abbreviation or a name."""
+    """A label inside a sentence: small first letter, unless it is an abbreviation or a name; no comma."""
+    if ", " in label:
+        thing, kind = label.split(", ", 1)
+        label = f"{kind.capitalize()} {inline(thing)}"
     if label.startswith(PROPER) or label[1:2].isupper():
         return label
     return label[:1].lower() + label[1:]
@@ -189,7 +200,7 @@ def clock(instant: datetime, zone: tzinfo, beside: datetime, language: str = "en
     local = instant.astimezone(zone)
     if local.date() == beside.astimezone(zone).date():
         return f"{local:%H:%M}"
-    return f"{local.day} {_month(local, language)} {local:%H:%M}"
+    return f"{local.day}{NBSP}{_month(local, language)}{NBSP}{local:%H:%M}"
 
 
 def offset(instant: datetime, zone: tzinfo) -> str:

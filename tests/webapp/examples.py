@@ -194,7 +194,10 @@ VENTILATION_ASSESSED = Assessment(
     explanation=PNEUMONIA,
     scores=(NEWS2, ROX_NOT),
     missing=("crp", "bilirubin", "bnp"),
-    cautions=(),
+    cautions=(
+        Phrase("early-onset-not-covered", {"minutes": 60}),
+        Phrase("rows-refused", {"count": 2}),
+    ),
     inputs=_inputs(PNEUMONIA),
     refused=(
         Refusal("Observation/spo2-probe-off", "implausible", "12 %"),
@@ -234,9 +237,12 @@ VENTILATION_INDETERMINATE = replace(
     ),
 )
 VENTILATION_OUTSIDE = replace(
-    VENTILATION_INDETERMINATE, reason=Phrase("outside-training", {"variables": "fio2,lactate"})
+    VENTILATION_INDETERMINATE,
+    reason=Phrase("outside-training", {"variables": "Inspired oxygen fraction, Lactate", "n": 2}),
 )
-VENTILATION_STALE = replace(VENTILATION_INDETERMINATE, reason=Phrase("stale", {"hours": 9.0}), truncated=True)
+VENTILATION_STALE = replace(
+    VENTILATION_INDETERMINATE, reason=Phrase("stale", {"hours": 9.0, "limit": 6.0}), truncated=True
+)
 _NO_NUMBER = replace(
     VENTILATION_ASSESSED, predictions=(), explanation=None, inputs=(), refused=(), seed=0, base_rate=None
 )
@@ -378,7 +384,7 @@ TROPONIN_RULE_IN = Assessment(
     version="0.1.0",
     as_of=AS_OF,
     status=Status.INDETERMINATE,
-    reason=Phrase("assay-not-trained", {"assay": "elecsys-hs-ctnt"}),
+    reason=Phrase("assay-not-trained", {"assay": "hs-Troponin T"}),
     predictions=(
         Prediction("troponin-rise-24h", 24, 0.46, 0.28, 0.65, members=(0.39, 0.42, 0.46, 0.5, 0.55)),
         Prediction("troponin-next", 24, value=71.0, value_low=44.0, value_high=118.0, unit="ng/L"),
@@ -389,7 +395,7 @@ TROPONIN_RULE_IN = Assessment(
     agreement="agree",
     draws=(hs(31, 1.7), hs(54, 0.66)),
     missing=("ck_mb",),
-    cautions=(),
+    cautions=(Phrase("rise-not-infarction"),),
     inputs=tuple(draw.measurement for draw in (hs(31, 1.7), hs(54, 0.66))),
     seed=7,
     base_rate=0.19,
@@ -481,7 +487,7 @@ TROPONIN_CENSORED = replace(
 TROPONIN_NONE = replace(
     TROPONIN_RULE_IN,
     status=Status.INSUFFICIENT,
-    reason=Phrase("no-troponin"),
+    reason=Phrase("no-troponin", {"hours": 48}),
     predictions=(),
     explanation=None,
     rules=(),

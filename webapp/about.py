@@ -1,0 +1,196 @@
+"""What the models are: each one's card and evaluation as they ship with it, its limits before all else.
+
+The files are generic JSON; this face orders and words them, it adds no fact. A card without limits is shown
+with the warning that there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from inference.assessment import State
+from webapp import words
+from webapp.words import say
+
+# Keys of a card that say what it must not be trusted with, wherever they stand in it.
+LIMITS: Final = ("limit", "caution", "risk", "not_for", "not_intended", "out_of_scope", "warning", "do_not")
+DEEPEST: Final = 4  # levels of nesting that become sections; below that a line
+SHORT: Final = 5  # significant figures of a number
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One fact: what it is about, and what is said of it."""
+
+    label: str
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows that share their columns: results by split, subgroups, data sets."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a card: its heading, its facts and its tables."""
+
+    title: str
+    lines: tuple[Line, ...]
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model's card."""
+
+    id: str
+    name: str
+    version: str
+    state: str
+    demonstration: bool
+    limits: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AboutView:
+    """The page."""
+
+    language: str
+    title: str
+    lead: str
+    limits_title: str
+    no_limits: str
+    models: tuple[Model, ...]
+
+
+def view(
+    manifests: Mapping[str, Mapping[str, Any]],
+    cards: Mapping[str, Mapping[str, Any]],
+    states: Mapping[str, Collection[State]],
+) -> AboutView:
+    """The page for all models. `cards` holds "card" and "evaluation" by model, `states` where each stands."""
+    return AboutView(
+        language="en",
+        title=say("en", "about.title"),
+        lead=say("en", "about.lead"),
+        limits_title=say("en", "about.limits"),
+        no_limits=say("en", "about.no-limits"),
+        models=tuple(
+            _model(name, manifest, cards.get(name, {}), states.get(name, ()))
+            for name, manifest in manifests.items()
+        ),
+    )
+
+
+def _model(
+    name: str, manifest: Mapping[str, Any], files: Mapping[str, Any], states: Collection[State]
+) -> Model:
+    card, evaluation = files.get("card", {}), files.get("evaluation", {})
+    titles = [say("en", f"states.{State(state).value}.title") for state in states]
+    rest = {key: value for key, value in card.items() if not _limiting(key)}
+    parts = (
+        *_parts(say("en", "about.card"), rest),
+        *_parts(say("en", "about.evaluation"), evaluation),
+        *_parts(
+            say("en", "about.record"), {k: v for k, v in manifest.items() if k not in ("files", "layout")}
+        ),
+    )
+    return Model(
+        id=name,
+        name=say("en", f"models.{name}.name"),
+        version=str(manifest.get("version", "")),
+        state=say("en", "about.state", n=len(titles), states=words.listed(titles)) if titles else "",
+        demonstration=State.DEMONSTRATION in states,
+        limits=tuple(_limits(card)),
+        parts=parts,
+    )
+
+
+def _limiting(key: str) -> bool:
+    return any(word in key.lower().replace("-", "_").replace(" ", "_") for word in LIMITS)
+
+
+def _limits(card: Mapping[str, Any]) -> list[str]:
+    """Every sentence under a key that speaks of limits, wherever it stands."""
+    found: list[str] = []
+    for key, value in card.items():
+        if _limiting(str(key)):
+            found += _sentences(value)
+        elif isinstance(value, Mapping):
+            found += _limits(value)
+    return list(dict.fromkeys(found))
+
+
+def _sentences(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return [f"{labelled(key)}: {said}" for key, inner in value.items() for said in _sentences(inner)]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [said for inner in value for said in _sentences(inner)]
+    return [shown(value)]
+
+
+def _parts(title: str, facts: Mapping[str, Any], depth: int = 0) -> list[Part]:
+    """One part for the plain facts at this level, then one for each nested level."""
+    lines: list[Line] = []
+    tables: list[Table] = []
+    below: list[Part] = []
+    for key, value in facts.items():
+        label = labelled(key)
+        if (table := _table(label, value)) is not None:
+            tables.append(table)
+        elif isinstance(value, Mapping) and value and depth < DEEPEST:
+            below += _parts(f"{title}: {words.inline(label)}" if depth else label, value, depth + 1)
+        else:
+            lines.append(Line(label, tuple(_sentences(value)) or (say("en", "about.none"),)))
+    here = [Part(title, tuple(lines), tuple(tables))] if lines or tables else []
+    return here + below
+
+
+def _table(title: str, value: Any) -> Table | None:
+    """A table where all rows are flat mappings with the same keys; None otherwise."""
+    named = isinstance(value, Mapping)
+    rows = list(value.values()) if isinstance(value, Mapping) else value
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, Mapping) and row for row in rows):
+        return None
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    flat = all(not isinstance(cell, Mapping) and not _nested(cell) for row in rows for cell in row.values())
+    alike = sum(len(row) for row in rows) >= 0.6 * len(columns) * len(rows)
+    if not flat or not alike or (named and len(rows) < 2):
+        return None
+    heads = list(value) if named else []
+    body = tuple(
+        (*([labelled(heads[i])] if named else []), *(shown(row.get(column)) for column in columns))
+        for i, row in enumerate(rows)
+    )
+    return Table(title, (*([""] if named else []), *map(labelled, columns)), body)
+
+
+def _nested(cell: Any) -> bool:
+    return isinstance(cell, list) and any(isinstance(inner, (Mapping, list)) for inner in cell)
+
+
+def labelled(key: object) -> str:
+    """A file's key as a label: "false_alarm_rate" is "False alarm rate"."""
+    text = str(key).replace("_", " ").strip()
+    return words.capital(text)
+
+
+def shown(value: Any) -> str:
+    """A file's value as text: numbers to five figures, lists in a row, nothing as "not stated"."""
+    if value is None or value == "" or value == []:
+        return say("en", "about.none")
+    if isinstance(value, bool):
+        return say("en", "about.yes" if value else "about.no")
+    if isinstance(value, float):
+        return f"{value:.{SHORT}g}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(shown(inner) for inner in value)
+    return str(value)

@@ -1,0 +1,312 @@
+"""One model's part of the result page: a recorded assessment in, a `Section` of text and drawings out.
+
+What a model may show depends on its state at the site: silent and suspended models show no prediction,
+bedside scores and guideline rules are shown always. A number the model does not stand behind is never the
+headline. Every number keeps the way back to where it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Final
+
+from markupsafe import Markup
+
+from inference.assessment import Assessment, Phrase, Prediction, RuleResult, State, Status
+from inference.chart import Measurement, Refusal
+from webapp import bedside, charts, reasons, words
+from webapp.words import say
+
+WITHHELD: Final = frozenset({State.SILENT, State.SUSPENDED})  # states in which no prediction is shown
+SAID_ELSEWHERE: Final = frozenset(
+    {"chart-truncated", "rows-refused"}
+)  # by the page's head, by the refusals' list
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One model's recorded answer, and where its forms go. An empty address leaves that form out."""
+
+    id: str
+    assessment: Assessment
+    state: State
+    threshold: float | None = None
+    opinion: str = ""  # "agree" or "disagree" once the clinician has said so
+    released_by: str = ""
+    released_at: datetime | None = None
+    feedback_url: str = ""
+    release_url: str = ""
+    handout_url: str = ""
+    pdf_url: str = ""
+    language: str = "en"  # the language offered first for the patient's page
+
+
+@dataclass(frozen=True, slots=True)
+class StateView:
+    """What the model may do here, in words nobody can miss."""
+
+    code: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """One outcome's line: "within 6 h", its figure, its interval and a bar."""
+
+    label: str
+    share: str
+    interval: str
+    bar: Markup
+    headline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The explained outcome: figure, what it is the chance of, interval, comparison."""
+
+    figure: str
+    sentence: str
+    interval: str
+    compared: str
+    scale: str
+    backed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A guideline rule that has something to say, beside the model's answer."""
+
+    rule: str
+    verdict: str
+    pattern: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """How far the ensemble's models agree."""
+
+    text: str
+    strip: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one input came from: as used, as sent, when, which resource."""
+
+    label: str
+    used: str
+    sent: str
+    time: str
+    known: str
+    resource: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One row that was read and not used."""
+
+    resource: str
+    why: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One model's part of the page."""
+
+    id: str
+    model: str
+    name: str
+    question: str
+    version: str
+    state: StateView
+    status: str  # Status code
+    status_title: str
+    status_text: str
+    reason: str
+    needed: str
+    headline: Headline | None
+    horizons: tuple[Horizon, ...]
+    why: reasons.Why | None
+    members: Members | None
+    scores: tuple[bedside.ScoreView, ...]
+    course: bedside.Course | None
+    rules: tuple[bedside.Rule, ...]
+    verdicts: tuple[Verdict, ...]
+    forecast: str  # in words; shown with the answer, folded away when the model does not stand behind it
+    agreement: str
+    agrees: bool
+    cautions: tuple[str, ...]
+    origins: tuple[Origin, ...]
+    refused: tuple[Refused, ...]
+    seed: str
+    digest: str
+    association: str
+    beside: str
+    opinion: str
+    released: str
+    language: str
+    feedback_url: str
+    release_url: str
+    handout_url: str
+    pdf_url: str
+
+
+def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
+    """One model's part of the page. `person` says what is known of "age" and "sex"; times in `zone`."""
+    found, visible = each.assessment, each.state not in WITHHELD
+    backed = visible and found.status is Status.ASSESSED
+    explained = found.explanation if visible else None
+    return Section(
+        id=each.id,
+        model=found.model,
+        name=say("en", f"models.{found.model}.name"),
+        question=say("en", f"models.{found.model}.question"),
+        version=found.version,
+        state=state_view(each.state),
+        status=found.status.value,
+        status_title=say("en", f"status.{found.status.value}"),
+        status_text=_status_text(found.status) if visible else "",
+        reason=say("en", found.reason, zone=zone) if found.reason is not None and visible else "",
+        needed=say("en", "status.needed", variables=found.missing) if found.missing and visible else "",
+        headline=_headline(found, each.threshold) if visible else None,
+        horizons=_horizons(found, each.threshold) if visible else (),
+        why=reasons.why(explained, found.as_of, zone, person) if explained is not None else None,
+        members=_members(found) if visible else None,
+        scores=tuple(bedside.score(score, found.as_of, zone) for score in found.scores),
+        course=bedside.course(found, zone, backed),
+        rules=tuple(bedside.rule(rule, zone) for rule in found.rules),
+        verdicts=tuple(_verdict(rule) for rule in found.rules if rule.verdict != "not-applied"),
+        forecast=bedside.forecast_words(found) if visible else "",
+        agreement=say("en", f"rules.{found.agreement}") if found.agreement and backed else "",
+        agrees=found.agreement == "agree",
+        cautions=tuple(say("en", caution, zone=zone) for caution in _own_cautions(found)),
+        origins=tuple(_origin(row, zone, found.as_of) for row in found.inputs),
+        refused=tuple(refused(row) for row in found.refused),
+        seed=str(found.seed),
+        digest=found.inputs_digest,
+        association=say("en", "reasons.association"),
+        beside=say("en", "scores.beside"),
+        opinion=_opinion(each.opinion),
+        released=_released(each, zone),
+        language=each.language,
+        feedback_url=each.feedback_url if visible and found.predictions else "",
+        release_url=each.release_url,
+        handout_url=each.handout_url,
+        pdf_url=each.pdf_url,
+    )
+
+
+def refused(row: Refusal) -> Refused:
+    """A refused row in words; a reason without words is shown by its code."""
+    key = f"refusals.{row.reason}"
+    why = say("en", key) if words.knows("en", key) else say("en", "refusals.other", code=row.reason)
+    return Refused(row.resource, why, row.detail)
+
+
+def _verdict(rule: RuleResult) -> Verdict:
+    pattern = say("en", f"rules.pattern-{rule.pattern}")
+    return Verdict(say("en", f"rules.{rule.rule}"), bedside.verdict(rule), pattern, rule.verdict)
+
+
+def _own_cautions(found: Assessment) -> tuple[Phrase, ...]:
+    """The assessment's cautions that nothing else on the page says already."""
+    said = {caution.code for rule in found.rules for caution in rule.cautions} | SAID_ELSEWHERE
+    return tuple(caution for caution in found.cautions if caution.code not in said)
+
+
+def _headline(found: Assessment, threshold: float | None) -> Headline | None:
+    p = found.headline
+    if p is None or p.probability is None:
+        return None
+    scale = "outcomes.scale-plain" if threshold is None else "outcomes.scale"
+    return Headline(
+        figure=words.percent(p.probability),
+        sentence=say("en", f"outcomes.{family(p.outcome)}", hours=p.hours),
+        interval=say("en", "outcomes.interval", interval=interval(p)),
+        compared=compared(p.probability, found.base_rate),
+        scale=say("en", scale),
+        backed=found.status is Status.ASSESSED,
+    )
+
+
+def family(outcome: str) -> str:
+    """ "ventilation-24h" is "ventilation": the outcome without its horizon."""
+    return outcome.rsplit("-", 1)[0]
+
+
+def compared(probability: float, base: float | None) -> str:
+    """How the probability stands to that of comparable patients; "" where no base rate is known."""
+    if not base:
+        return ""
+    times = probability / base
+    key = "base-more" if times >= 1.35 else "base-less" if times < 0.75 else "base-same"
+    factor = f"{times:.1f}" if times < 3 else f"{times:.0f}"
+    return say("en", f"outcomes.{key}", times=factor, base=words.percent(base))
+
+
+def _horizons(found: Assessment, threshold: float | None) -> tuple[Horizon, ...]:
+    chances = sorted((p for p in found.predictions if p.probability is not None), key=lambda p: p.hours)
+    return tuple(_horizon(p, p is found.headline, found.base_rate, threshold) for p in chances)
+
+
+def _horizon(p: Prediction, headline: bool, base: float | None, threshold: float | None) -> Horizon:
+    probability = p.probability or 0.0
+    low, high = (probability if end is None else end for end in (p.low, p.high))
+    bar = charts.range_bar(
+        probability, low, high, base if headline else None, threshold if headline else None
+    )
+    label = say("en", "outcomes.within", hours=p.hours)
+    return Horizon(label, words.percent(probability), words.interval(low, high), bar, headline)
+
+
+def interval(p: Prediction) -> str:
+    """The 95 % interval of a probability: "19–42 %"."""
+    return words.interval(p.low, p.high) if p.low is not None and p.high is not None else "unknown"
+
+
+def _members(found: Assessment) -> Members | None:
+    p = found.headline
+    if p is None or len(p.members) < 2:
+        return None
+    low, high = words.percent(min(p.members)), words.percent(max(p.members))
+    text = say("en", "reasons.members", n=len(p.members), low=low, high=high)
+    return Members(text, charts.members_strip(p.members))
+
+
+def _origin(row: Measurement, zone: tzinfo, as_of: datetime) -> Origin:
+    return Origin(
+        label=words.capital(words.label_of(row.variable)),
+        used=words.measured(row),
+        sent=f"{row.source.value_sent}{words.glued(row.source.unit_sent)}",
+        time=f"{words.clock(row.time, zone, as_of)} ({words.offset(row.time, zone)})",
+        known=words.clock(row.known, zone, as_of),
+        resource=f"{row.source.resource}{f' v{row.source.version}' if row.source.version else ''}",
+        code=row.source.code,
+    )
+
+
+def state_view(state: State) -> StateView:
+    """What a state lets a model do, in words."""
+    return StateView(
+        state.value, say("en", f"states.{state.value}.title"), say("en", f"states.{state.value}.text")
+    )
+
+
+def _status_text(status: Status) -> str:
+    return "" if status is Status.ASSESSED else say("en", f"status.{status.value}-text")
+
+
+def _opinion(opinion: str) -> str:
+    return {"agree": say("en", "page.agreed"), "disagree": say("en", "page.disagreed")}.get(opinion, "")
+
+
+def _released(each: Shown, zone: tzinfo) -> str:
+    if each.released_at is None:
+        return ""
+    return say("en", "page.released", zone=zone, by=each.released_by or "a clinician", at=each.released_at)
