@@ -89,7 +89,8 @@ def request_body(count: int, rng: random.Random) -> dict[str, Any]:
             "draftOrders": {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": order}, {"resource": troponin}]},
         },
         "prefetch": {
-            "patient": person, "encounters": bundle([stay]), "vitals": bundle(kind[False]), "labs": bundle(kind[True]),
+            "patient": person, "encounters": bundle([stay]), "vitals": bundle(kind[False]), "laboratory": bundle(kind[True]), "procedures": bundle([]),
+            "deviceuse": bundle([]), "devices": bundle([]), "conditions": bundle([]),
         },
     }
 

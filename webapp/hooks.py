@@ -12,13 +12,14 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Flask, Response, jsonify, request
 
 from ehr import hooks as wire
-from ehr.errors import MalformedRequest, NotFound
+from ehr.errors import MalformedRequest, NotFound, UnknownIssuer
 from ehr.reader import read_record
-from ehr.records import read_patient
+from ehr.records import Reading, read_patient
 from ehr.tenants import Tenant
 from ehr.transport import Budget, FhirHttp
 from ehr.trust import VerifiedCaller, verify_caller
@@ -111,15 +112,18 @@ def _json() -> Mapping[str, Any]:
 
 def _advice(rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest) -> list[dict[str, Any]]:
     moment = rooms.clock()
+    if asked.fhir_server and rooms.tenants.by_fhir_server(asked.fhir_server).id != tenant.id:
+        raise UnknownIssuer("this FHIR server is not this caller's; nothing was sent to it")
     with STAGES.labels("read").time():
         gathered = wire.gather(asked, lambda: _fetch(rooms, tenant, asked))
         FOREIGN.labels("hook").inc(gathered.foreign)
         record = read_record(
-            asked.patient, gathered.resources, local_codes=tenant.local_codes, truncated=gathered.truncated
+            asked.patient, gathered.resources, local_codes=tenant.local_codes,
+            zone=ZoneInfo(tenant.time_zone), truncated=gathered.truncated,
         )
     with STAGES.labels("consult").time():
         occasion = Occasion(
-            tenant, asked.patient, moment, "hook", f"{asked.hook_instance}", asked.hook, asked.user, asked.encounter
+            tenant, asked.patient, moment, "hook", asked.hook_instance, asked.hook, asked.user, asked.encounter
         )
         (found,) = consult(record, [model], rooms.ledger, occasion)
     with STAGES.labels("card").time():
@@ -127,10 +131,12 @@ def _advice(rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest)
     return [card] if card else []
 
 
-def _fetch(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest) -> Any:
+def _fetch(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest) -> Reading:
     """What the prefetch did not bring, read with the caller's own token, which is kept nowhere."""
-    budget = Budget(rooms.settings.hook_deadline * 0.75, clock=time.monotonic)
-    http = FhirHttp(asked.fhir_server, asked.token, rooms.http, budget)
+    budget = Budget(rooms.settings.hook_deadline * 0.75)
+    http = FhirHttp(
+        asked.fhir_server, asked.token, rooms.http, budget, clock=rooms.clock, quirks=tenant.quirks
+    )
     return read_patient(http, asked.patient, as_of=rooms.clock(), quirks=tenant.quirks)
 
 
@@ -141,6 +147,8 @@ def _card(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest, found: Consulta
         state=found.policy.state,
         threshold=found.policy.threshold,
         warn_at=found.policy.warn_at,
+        critical_at=found.policy.critical_at,
+        say_insufficient=found.policy.say_insufficient,
         link_url=f"{rooms.settings.public_url}/launch",
         app_context=None if "no-app-context" in tenant.quirks else found.id,
         zone=tenant.time_zone,

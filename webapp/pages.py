@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request, url_for
 
@@ -51,7 +52,8 @@ def result() -> Response:
     moment = rooms.clock()
     with STAGES.labels("consult").time():
         record = read_record(
-            visit.grant.patient, reading.resources, local_codes=visit.tenant.local_codes, truncated=reading.truncated
+            visit.grant.patient, reading.resources, local_codes=visit.tenant.local_codes,
+            zone=ZoneInfo(visit.tenant.time_zone), truncated=reading.truncated,
         )
         occasion = Occasion(
             visit.tenant, visit.grant.patient, moment, "launch",
