@@ -8,7 +8,10 @@ import sys
 from webapp import create_app
 from webapp.settings import SettingsError, from_environment
 
+NOT_TO_BE_TRIED_AGAIN = 3  # gunicorn's WORKER_BOOT_ERROR: the master stops instead of forking for ever
+
 try:
     app = create_app(from_environment(os.environ))
 except SettingsError as error:
-    sys.exit(f"ordertime does not start: {error}")
+    print(f"ordertime does not start: {error}", file=sys.stderr)  # noqa: T201  there is no log yet
+    sys.exit(NOT_TO_BE_TRIED_AGAIN)
