@@ -89,7 +89,7 @@ def _beside(chart: Chart, model: Model, confirmed: frozenset[str], seed: int) ->
         scores=() if troponin else (news2(chart), rox(chart)),
         rules=rules(chart, assay_table(), confirmed) if troponin else (),
         draws=series(chart) if troponin else (),
-        cautions=gates.standing_cautions(chart, model.name),
+        cautions=gates.chart_cautions(chart, model.name),
         refused=chart.refused,
         truncated=chart.truncated,
         seed=seed,
@@ -103,23 +103,27 @@ def _answered(
     answer = _sound(model.run(x[None, :]), model)
     predictions = _predictions(answer, model)
     outside = model.outside(x[None, :])
-    doubts = [
-        *gates.doubts(chart, model.name, gates.trained_assays(model.manifest), stale_hours),
-        *([_outside(outside)] if len(outside) >= OUTSIDE_PLAYERS else []),
-        *filter(None, [model.doubtful(answer, 0)]),
-    ]
-    few = 0 < len(outside) < OUTSIDE_PLAYERS
-    known = said.cautions + ((replace(_outside(outside), code="outside-training-some"),) if few else ())
-    explanation = explaining.explain(x, model, chart, seed=said.seed) if explain else None
+    doubts = _doubts(chart, model, answer, outside, stale_hours)
+    beyond = () if len(outside) >= OUTSIDE_PLAYERS else _beyond("outside-training-some", outside)
     return replace(
         said,
         status=Status.INDETERMINATE if doubts else Status.ASSESSED,
         reason=doubts[0] if doubts else None,
         predictions=predictions,
-        explanation=explanation,
+        explanation=explaining.explain(x, model, chart, seed=said.seed) if explain else None,
         agreement="" if doubts else agreement(predictions, said.rules, model.base_rate),
-        cautions=known + tuple(doubts[1:]),
+        cautions=(*gates.number_cautions(chart, model.name), *said.cautions, *beyond, *doubts[1:]),
     )
+
+
+def _doubts(
+    chart: Chart, model: Model, answer: Answer, outside: tuple[str, ...], stale_hours: float
+) -> tuple[Phrase, ...]:
+    """Everything the number cannot be stood behind for, the weightiest first."""
+    trained = gates.trained_assays(model.manifest)
+    beyond = _beyond("outside-training", outside) if len(outside) >= OUTSIDE_PLAYERS else ()
+    own = model.doubtful(answer, 0)
+    return (*gates.doubts(chart, model.name, trained, stale_hours), *beyond, *((own,) if own else ()))
 
 
 def _predictions(answer: Answer, model: Model) -> tuple[Prediction, ...]:
@@ -194,9 +198,10 @@ def _row_cautions(rows: tuple[Measurement, ...]) -> tuple[Phrase, ...]:
     return (Phrase("preliminary-values", {"count": count}),) if count else ()
 
 
-def _outside(players: tuple[str, ...]) -> Phrase:
-    labels = ", ".join(label_of(player) for player in players)
-    return Phrase("outside-training", {"variables": labels, "n": len(players)})
+def _beyond(code: str, players: tuple[str, ...]) -> tuple[Phrase, ...]:
+    if not players:
+        return ()
+    return (Phrase(code, {"variables": ", ".join(map(label_of, players)), "n": len(players)}),)
 
 
 def _sound(answer: Answer, model: Model) -> Answer:

@@ -59,7 +59,11 @@ class Refusal(NamedTuple):
 
 
 class Event(NamedTuple):
-    """Something that began (and perhaps ended): kind is "ventilation", "niv", "high-flow", "admission" or "icu"."""
+    """Something that began (and perhaps ended).
+
+    `kind` is "ventilation", "niv", "high-flow", "admission", "icu", or "symptom-onset": when chest pain began, where
+    somebody wrote it down.
+    """
 
     kind: str
     start: datetime
@@ -69,13 +73,17 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who the patient is, as far as medicine needs it. `sex` is "female", "male" or "unknown"."""
+    """Who the patient is, as far as medicine needs it. `sex` is "female", "male" or "unknown".
+
+    `conditions` are what rules and scores ask for: "coronary-disease", "kidney-disease", "copd", and, where the chart
+    confirms them, "hypercapnic-failure" (SpO2 target 88-92 %) and "pregnancy".
+    """
 
     birth_date: datetime | None = None
     age_years: float | None = None
     sex: str = "unknown"
     language: str = ""
-    conditions: frozenset[str] = frozenset()  # "coronary-disease", "kidney-disease", "copd": what the rules caution on
+    conditions: frozenset[str] = frozenset()
 
     def age_at(self, moment: datetime) -> float | None:
         """Age in years at `moment`; the stated age where no birth date is known."""

@@ -66,20 +66,25 @@ def doubts(chart: Chart, model: str, trained: frozenset[str], stale_hours: float
     return found
 
 
-def standing_cautions(chart: Chart, model: str) -> tuple[Phrase, ...]:
-    """What must be said beside any number of this model."""
+def chart_cautions(chart: Chart, model: str) -> tuple[Phrase, ...]:
+    """What must be said of the chart, whether or not there is a number."""
     cut = (Phrase("chart-truncated"),) if chart.truncated else ()
     if model != TROPONIN:
-        return (Phrase("early-onset-not-covered", {"minutes": EARLY_MINUTES}), *cut)
-    drawn = [draw for draw in series(chart) if chart.as_of - draw.measurement.time <= LOOK_BACK]
-    same = sum(draw.comparable for draw in drawn)
-    found = [Phrase("rise-not-infarction")]
-    if same == 1:
-        found.append(Phrase("only-one-troponin"))
-    if same < len(drawn):
-        label = vocabulary()[drawn[-1].measurement.variable].label
-        found.append(Phrase("mixed-assays", {"count": len(drawn) - same, "assay": label}))
-    return (*found, *cut)
+        return cut
+    drawn, same = _drawn(chart)
+    if same == len(drawn):
+        return cut
+    label = vocabulary()[drawn[-1].variable].label
+    return (Phrase("mixed-assays", {"count": len(drawn) - same, "assay": label}), *cut)
+
+
+def number_cautions(chart: Chart, model: str) -> tuple[Phrase, ...]:
+    """What must be said beside any number of this model."""
+    if model != TROPONIN:
+        return (Phrase("early-onset-not-covered", {"minutes": EARLY_MINUTES}),)
+    _, same = _drawn(chart)
+    alone = (Phrase("only-one-troponin"),) if same == 1 else ()
+    return (Phrase("rise-not-infarction"), *alone)
 
 
 def trained_assays(manifest: Mapping[str, Any]) -> frozenset[str]:
@@ -128,6 +133,12 @@ def _troponin_doubts(chart: Chart, trained: frozenset[str]) -> tuple[Phrase, ...
     if hours > TROPONIN_HOURS:
         found.append(Phrase("troponin-old", {"hours": round(hours, 1), "limit": TROPONIN_HOURS}))
     return tuple(found)
+
+
+def _drawn(chart: Chart) -> tuple[tuple[Measurement, ...], int]:
+    """The troponins of the look-back, oldest first, and how many of them compare with the latest."""
+    recent = [draw for draw in series(chart) if chart.as_of - draw.measurement.time <= LOOK_BACK]
+    return tuple(draw.measurement for draw in recent), sum(draw.comparable for draw in recent)
 
 
 def _iso(moment: datetime) -> str:

@@ -25,9 +25,7 @@ from numpy.typing import NDArray
 
 from inference.errors import UnsoundOutput
 
-CHUNK: Final = (
-    2048  # rows in one question to the model: large enough to be fast, small enough to stay in cache
-)
+CHUNK: Final = 1024  # rows in one question to the model: enough to be fast, few enough to stay in cache
 Floats = NDArray[np.float64]
 Rows = NDArray[np.float32]
 Mask = NDArray[np.bool_]

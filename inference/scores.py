@@ -83,7 +83,8 @@ def news2(chart: Chart) -> Score:
     notices = _missing("NEWS2", parts, NEWS2_HOURS) + _news2_notices(chart, parts)
     known = [part.points for part in parts if part.points is not None]
     if len(known) < len(parts):
-        return Score("NEWS2", None, "", parts, (*notices, Phrase("news2-at-least", {"points": sum(known)})))
+        floor_of = (Phrase("news2-at-least", {"points": sum(known)}),) if any(known) else ()
+        return Score("NEWS2", None, "", parts, notices + floor_of)
     return Score("NEWS2", float(sum(known)), _news2_band(known), parts, notices)
 
 
