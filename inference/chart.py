@@ -61,8 +61,8 @@ class Refusal(NamedTuple):
 class Event(NamedTuple):
     """Something that began (and perhaps ended).
 
-    `kind` is "ventilation", "niv", "high-flow", "admission", "icu", or "symptom-onset": when chest pain began, where
-    somebody wrote it down.
+    `kind` is "ventilation", "niv", "high-flow", "admission", "icu", or "symptom-onset": when chest pain began,
+    where somebody wrote it down.
     """
 
     kind: str
@@ -75,8 +75,8 @@ class Event(NamedTuple):
 class Person:
     """Who the patient is, as far as medicine needs it. `sex` is "female", "male" or "unknown".
 
-    `conditions` are what rules and scores ask for: "coronary-disease", "kidney-disease", "copd", and, where the chart
-    confirms them, "hypercapnic-failure" (SpO2 target 88-92 %) and "pregnancy".
+    `conditions` are what rules and scores ask for: "coronary-disease", "kidney-disease", "copd", and, where the
+    chart confirms them, "hypercapnic-failure" (SpO2 target 88-92 %) and "pregnancy".
     """
 
     birth_date: datetime | None = None
@@ -158,7 +158,10 @@ class Record:
         object.__setattr__(self, "_sorted", _by_variable(self.measurements))
 
     def at(self, moment: datetime) -> Chart:
-        """The chart as it could be seen at `moment`: rows with time and known <= moment. Raises ChartError if naive."""
+        """The chart as it could be seen at `moment`: rows with time and known <= moment.
+
+        Raises ChartError for a naive moment.
+        """
         if moment.tzinfo is None:
             raise ChartError("a chart needs a moment with a time zone")
         as_of = moment.astimezone(UTC)
