@@ -39,9 +39,10 @@ class Clock:
 
     def __init__(self) -> None:
         self.ahead = timedelta(0)
+        self.stopped: datetime | None = None
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return self.stopped or datetime.now(UTC) + self.ahead
 
 
 @dataclass
