@@ -46,6 +46,7 @@ class Events:
     ) -> None:
         self.lexicon, self.clock, self.devices, self.places = lexicon, clock, devices, places
         self.found: list[Event] = []
+        self.given: list[Measurement] = []  # oxygen devices from their use, charted once, when it began
 
     def encounter(self, row: Mapping[str, Any], where: str) -> None:
         """A stay, and the time in intensive care within it."""
@@ -86,12 +87,17 @@ class Events:
         device = contained.get(reference) or self.devices.get(reference) or {}
         concept = device.get("type") or {}
         kind = self.lexicon.event(concept)
-        if not kind:
+        level = self.lexicon.level("oxygen_device", concept)
+        if not kind and level is None:
             return
         if row.get("status") not in IN_USE:
             raise NotUsed("status", str(row.get("status"))[:40])
         start, end = self.clock.begin(row, "timingPeriod", "timingDateTime", "recordedOn")
-        self.found.append(Event(kind, start, end, source_of(row, where, _first_code([concept]))))
+        source = source_of(row, where, _first_code([concept]), str(concept.get("text") or "")[:60])
+        if kind:
+            self.found.append(Event(kind, start, end, source))
+        if level is not None:
+            self.given.append(Measurement("oxygen_device", float(level), start, start, source))
 
     def _intensive_kind(self, row: Mapping[str, Any]) -> bool:
         concepts = [*(row.get("type") or ()), row.get("serviceType") or {}]

@@ -109,8 +109,10 @@ class _Reading:
         for where, row in self._contained_observations():
             self._each(where, observations.read, row, where)
         measurements = self._coherent()
-        events = self._events(measurements)
-        return Record(self.patient, person, tuple(measurements), tuple(events), self._refusals(), truncated)
+        events, given = self._events(measurements)
+        return Record(
+            self.patient, person, (*measurements, *given), tuple(events), self._refusals(), truncated
+        )
 
     def _each(self, where: str, read: Any, *arguments: Any) -> Any:
         """Read one row; what goes wrong with it is its own refusal, and nobody else's."""
@@ -185,7 +187,8 @@ class _Reading:
         self.sink.refused += [(refusal.resource, refusal.reason, refusal.detail) for _, refusal in out]
         return [row for row in rows if id(row) not in gone]
 
-    def _events(self, measurements: Iterable[Measurement]) -> list[Event]:
+    def _events(self, measurements: Iterable[Measurement]) -> tuple[list[Event], list[Measurement]]:
+        """What began when, and oxygen devices that are known from their use."""
         devices, locations = self.rows.get("Device", {}), self.rows.get("Location", {})
         places = {where: self._each(where, place_words, row) or "" for where, row in locations.items()}
         events = Events(self.lexicon, self.clock, devices, places)
@@ -198,11 +201,8 @@ class _Reading:
         admissions = [event.start for event in events.found if event.kind == "admission"]
         charted = [row for row in measurements if row.variable == "oxygen_device"]
         levels = self.lexicon.vocabulary["oxygen_device"].levels
-        return [
-            *events.found,
-            *evidence_events(self.sink.evidence, admissions),
-            *device_events(charted, levels),
-        ]
+        shown = [*evidence_events(self.sink.evidence, admissions), *device_events(charted, levels)]
+        return [*events.found, *shown], events.given
 
     def _refuse(self, where: str, reason: str, detail: str) -> None:
         self.sink.refused.append((where, reason, detail))

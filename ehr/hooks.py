@@ -1,0 +1,290 @@
+"""CDS Hooks 2.0.1 on the wire: discovery, the request of the three hooks, which draft orders concern a model.
+
+Accepts the additions of 3.0. Refuses (MalformedRequest, with the element) what the specification forbids. The
+caller's access token lives in the request object alone, hidden from `repr`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import orjson
+
+from ehr.codes import code_table
+from ehr.errors import MalformedRequest
+from ehr.feedback import FeedbackRow, read_feedback
+from ehr.prefetch import TEMPLATES, Gathered, Read, gather_prefetch, resources_of
+
+__all__ = [
+    "HOOKS",
+    "FeedbackRow",
+    "Gathered",
+    "HookRequest",
+    "concerns",
+    "discovery",
+    "gather",
+    "parse_json",
+    "prefetch_templates",
+    "read_feedback",
+    "read_request",
+]
+
+HOOKS: Final = ("order-select", "order-sign", "patient-view")
+CLINICIANS: Final = frozenset({"Practitioner", "PractitionerRole"})
+USERS: Final = CLINICIANS | {"Patient", "RelatedPerson"}
+FHIR_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+MOST_DRAFTS: Final = 500
+Resource = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HookRequest:
+    """One hook call, checked. `orders` are the drafts to be judged; the other `drafts` are context."""
+
+    hook: str
+    hook_instance: str
+    service: str
+    patient: str
+    user: str  # "Practitioner/1"
+    encounter: str = ""
+    selections: tuple[str, ...] = ()
+    orders: tuple[Resource, ...] = field(default=(), repr=False)
+    drafts: tuple[Resource, ...] = field(default=(), repr=False)
+    prefetch: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    fhir_server: str = ""
+    token: str | None = field(default=None, repr=False)
+    scope: str = ""
+
+    @property
+    def for_clinician(self) -> bool:
+        """Whether the user is a clinician: a patient or relative gets no clinician's card."""
+        return self.user.split("/")[0] in CLINICIANS
+
+    @property
+    def may_fetch(self) -> bool:
+        """Whether the client lets us read from its server. That server must still be on the tenant's list."""
+        return bool(self.fhir_server and self.token)
+
+
+def parse_json(body: bytes) -> Any:
+    """The body as JSON. Raises ValueError saying where it breaks off, never what stands there."""
+    return orjson.loads(body)
+
+
+def discovery(titles: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """The discovery document: each service (id -> title, description) on its three hooks."""
+    services = [
+        {
+            "hook": hook,
+            "id": name,
+            "title": title,
+            "description": text,
+            "prefetch": dict(prefetch_templates(name)),
+        }
+        for name, (title, text) in titles.items()
+        for hook in HOOKS
+    ]
+    return {"services": services}
+
+
+def prefetch_templates(model: str) -> Mapping[str, str]:
+    """What a client is asked to send for `model`. The same for both: each model reads the whole chart."""
+    if model not in code_table().orders:
+        raise KeyError(model)
+    return TEMPLATES
+
+
+def read_request(body: Mapping[str, Any], service: str) -> HookRequest:
+    """The request for `service`. Raises MalformedRequest naming the element and what is wrong with it."""
+    hook = body.get("hook")
+    if hook not in HOOKS:
+        raise MalformedRequest(f"{service} answers {', '.join(HOOKS)} and no other hook", "hook")
+    context = _object(body.get("context"), "context")
+    prefetch = body.get("prefetch")
+    server = _server(body.get("fhirServer"))
+    token, scope = _authorization(body.get("fhirAuthorization"), server)
+    drafts = _drafts(context) if hook != "patient-view" else []
+    selections = _selections(context) if hook == "order-select" else ()
+    return HookRequest(
+        hook=str(hook),
+        hook_instance=_instance(body.get("hookInstance")),
+        service=service,
+        patient=_id(context.get("patientId"), "context.patientId", "Patient"),
+        user=_user(context.get("userId")),
+        encounter=_encounter(context.get("encounterId")),
+        selections=selections,
+        orders=tuple(row for row, names in drafts if hook == "order-sign" or names & set(selections)),
+        drafts=tuple(row for row, _ in drafts),
+        prefetch={} if prefetch is None else _object(prefetch, "prefetch"),
+        fhir_server=server,
+        token=token,
+        scope=scope,
+    )
+
+
+def concerns(request: HookRequest, model: str) -> tuple[str, ...]:
+    """The judged draft orders that concern `model`, as their texts; opening the chart always does."""
+    if request.hook == "patient-view":
+        return ("patient-view",)
+    orders = code_table().orders[model]
+    found = []
+    for order in request.orders:
+        if order.get("doNotPerform") is True:
+            continue
+        codes, words = _said(order, request.drafts)
+        if codes & orders.codes or orders.words.search(words):
+            found.append(words[:80] or str(order.get("id", "")))
+    return tuple(found)
+
+
+def gather(request: HookRequest, fetch: Callable[[], Read]) -> Gathered:
+    """The patient's resources: what came along, and through `fetch` what did not, if the client lets us.
+
+    Raises MalformedRequest, MissingData (412) and what `fetch` raises.
+    """
+    may = fetch if request.may_fetch else None
+    return gather_prefetch(request.patient, request.prefetch, may, base=request.fhir_server)
+
+
+def _said(order: Resource, drafts: Iterable[Resource]) -> tuple[set[tuple[str, str]], str]:
+    """All codings of what is ordered, and all words about it."""
+    codes: set[tuple[str, str]] = set()
+    words: list[str] = []
+    for concept in _concepts(order, drafts):
+        codings = concept.get("coding")
+        for coding in codings if isinstance(codings, list) else ():
+            if isinstance(coding, Mapping):
+                system, code, display = (coding.get(key) for key in ("system", "code", "display"))
+                if isinstance(system, str) and isinstance(code, str):
+                    codes.add((code_table().system(system), code))
+                words += [display] if isinstance(display, str) else []
+        text = concept.get("text")
+        words += [text] if isinstance(text, str) else []
+    return codes, " ; ".join(dict.fromkeys(words))
+
+
+def _concepts(order: Resource, drafts: Iterable[Resource]) -> Iterator[Resource]:
+    for name in ("code", "codeCodeableConcept", "medicationCodeableConcept"):
+        concept = order.get(name)
+        if isinstance(concept, Mapping):
+            yield concept
+    details = order.get("orderDetail")
+    yield from (row for row in (details if isinstance(details, list) else ()) if isinstance(row, Mapping))
+    for name in ("medicationReference", "codeReference"):
+        reference = order.get(name)
+        if isinstance(reference, Mapping):
+            if isinstance(reference.get("display"), str):
+                yield {"text": reference["display"]}
+            yield from _referred(reference.get("reference"), order, drafts)
+
+
+def _referred(reference: Any, order: Resource, drafts: Iterable[Resource]) -> Iterator[Resource]:
+    """The code of a Medication or Device inside the order, or beside it in the bundle."""
+    inside = order.get("contained")
+    held = [row for row in (inside if isinstance(inside, list) else ()) if isinstance(row, Mapping)]
+    named = [(f"#{row.get('id')}", row) for row in held]
+    named += [(f"{row.get('resourceType')}/{row.get('id')}", row) for row in drafts]
+    for name, row in named:
+        concept = row.get("code") or row.get("type")
+        if name == reference and isinstance(concept, Mapping):
+            yield concept
+
+
+def _drafts(context: Resource) -> list[tuple[Resource, set[str]]]:
+    """Each draft with the names a selection may call it by: "Type/id", a bare id (older clients),
+    its fullUrl.
+    """
+    bundle = _object(context.get("draftOrders"), "context.draftOrders")
+    if bundle.get("resourceType") != "Bundle":
+        raise MalformedRequest("is no Bundle", "context.draftOrders.resourceType")
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list) or len(entries) > MOST_DRAFTS:
+        raise MalformedRequest(f"is no list of at most {MOST_DRAFTS}", "context.draftOrders.entry")
+    drafts = []
+    for index, entry in enumerate(entries):
+        resource = next(resources_of([entry]), None)
+        if resource is None or not isinstance(resource.get("resourceType"), str):
+            raise MalformedRequest("holds no resource", f"context.draftOrders.entry[{index}]")
+        key = resource.get("id")
+        names = {f"{resource['resourceType']}/{key}", key} if isinstance(key, str) and key else set()
+        url = entry.get("fullUrl")
+        drafts.append((resource, names | ({url} if isinstance(url, str) and url else set())))
+    return drafts
+
+
+def _selections(context: Resource) -> tuple[str, ...]:
+    selections = context.get("selections")
+    if not isinstance(selections, list) or not all(isinstance(one, str) for one in selections):
+        raise MalformedRequest("is no list of references", "context.selections")
+    return tuple(selections)
+
+
+def _object(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise MalformedRequest("is missing or no object", where)
+    return value
+
+
+def _instance(value: Any) -> str:
+    try:
+        if isinstance(value, str) and 32 <= len(value) <= 45:
+            return str(UUID(value))
+    except ValueError:
+        pass
+    raise MalformedRequest("is missing or no UUID", "hookInstance")
+
+
+def _id(value: Any, where: str, kind: str) -> str:
+    """A bare FHIR id; "Patient/1", as some clients write it, is understood."""
+    if isinstance(value, str):
+        bare = value.removeprefix(f"{kind}/")
+        if FHIR_ID.fullmatch(bare):
+            return bare
+    raise MalformedRequest("is missing or no FHIR id", where)
+
+
+def _encounter(value: Any) -> str:
+    return "" if value is None else _id(value, "context.encounterId", "Encounter")
+
+
+def _user(value: Any) -> str:
+    kind, _, key = value.partition("/") if isinstance(value, str) else ("", "", "")
+    if kind not in USERS or not FHIR_ID.fullmatch(key):
+        raise MalformedRequest(
+            f"is missing or none of {', '.join(sorted(USERS))} with an id", "context.userId"
+        )
+    return f"{kind}/{key}"
+
+
+def _server(value: Any) -> str:
+    if value is None:
+        return ""
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        if parts and parts.scheme in ("http", "https") and parts.hostname and parts.username is None:
+            return str(value)
+    except ValueError:
+        pass
+    raise MalformedRequest("is no http(s) URL", "fhirServer")
+
+
+def _authorization(value: Any, server: str) -> tuple[str | None, str]:
+    if value is None:
+        return None, ""
+    granted = _object(value, "fhirAuthorization")
+    if not server:
+        raise MalformedRequest("is required beside fhirAuthorization", "fhirServer")
+    token = granted.get("access_token")
+    if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
+        raise MalformedRequest("is missing", "fhirAuthorization.access_token")
+    if str(granted.get("token_type", "")).lower() != "bearer":
+        raise MalformedRequest("is not Bearer", "fhirAuthorization.token_type")
+    scope = granted.get("scope", "")
+    if not isinstance(scope, str):
+        raise MalformedRequest("is no text", "fhirAuthorization.scope")
+    return token, scope

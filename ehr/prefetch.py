@@ -1,0 +1,221 @@
+"""Prefetch: what we ask a CDS client to send along, and how what it sent is read.
+
+A key comes in one of six forms (CDS Hooks 2.0.1, Prefetch Template): absent (not sent: fetched, if we may),
+null (the hospital has none: not asked again), a resource, a searchset Bundle (perhaps empty, perhaps only its
+first page), an OperationOutcome (the client met an error: not asked again blindly). Anything else is a
+MalformedRequest.
+
+Refuses (MissingData) to answer when something essential was neither sent nor may be fetched, or when the
+client could not read it: too little known is not the same as nothing there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from ehr.errors import EhrError, MalformedRequest, MissingData
+from ehr.moments import NotUsed, instant
+from ehr.reader import refers_to
+
+Resource = Mapping[str, Any]
+PATIENT: Final = "{{context.patientId}}"
+LATEST: Final = "&_sort=-date&_count="
+
+# Only first-level context tokens, reads and type searches, token equality, _sort and _count: what every
+# client must support.
+TEMPLATES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "patient": f"Patient/{PATIENT}",
+        "encounters": f"Encounter?patient={PATIENT}{LATEST}20",
+        "vitals": f"Observation?patient={PATIENT}&category=vital-signs{LATEST}500",
+        "laboratory": f"Observation?patient={PATIENT}&category=laboratory{LATEST}300",
+        "procedures": f"Procedure?patient={PATIENT}{LATEST}50",
+        "deviceuse": f"DeviceUseStatement?patient={PATIENT}&_count=50",
+        "devices": f"Device?patient={PATIENT}&_count=50",
+        "conditions": f"Condition?patient={PATIENT}&_count=200",
+    }
+)
+ESSENTIAL: Final = frozenset(
+    {"patient", "encounters", "vitals", "laboratory"}
+)  # without these there is no chart
+SEARCHED: Final = MappingProxyType(
+    {key: query.split("?")[0].split("/")[0] for key, query in TEMPLATES.items()}
+)
+ENOUGH: Final = timedelta(hours=72)  # a first page that reaches this far back misses nothing a model looks at
+
+
+class Read(Protocol):
+    """What a fetch brings: `ehr.records.Reading`."""
+
+    @property
+    def resources(self) -> tuple[dict[str, Any], ...]: ...
+    @property
+    def truncated(self) -> bool: ...
+    @property
+    def foreign(self) -> int: ...
+    @property
+    def problems(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All resources of one hook call; which keys could not be had; how many rows were another patient's."""
+
+    resources: tuple[Resource, ...]
+    missing: tuple[str, ...] = ()
+    foreign: int = 0
+    truncated: bool = False
+    problems: tuple[str, ...] = ()
+
+
+def gather_prefetch(
+    patient: str, prefetch: Mapping[str, Any], fetch: Callable[[], Read] | None, *, base: str = ""
+) -> Gathered:
+    """The resources for `patient` that came along, completed by `fetch` (None: no leave to) where keys are
+    absent.
+
+    Raises MalformedRequest, MissingData, and what `fetch` raises when something essential depended on it.
+    """
+    kept: list[Resource] = []
+    problems: list[str] = []
+    absent = [key for key in TEMPLATES if key not in prefetch]
+    failed: list[str] = []
+    foreign, truncated = 0, False
+    for key in TEMPLATES:
+        sent = prefetch.get(key)
+        if sent is None:
+            continue
+        rows, outcomes, cut = _opened(key, sent)
+        ours = [row for row in rows if _is_ours(row, patient, base)]
+        foreign += len(rows) - len(ours)
+        kept += ours
+        truncated = truncated or cut
+        if outcomes:
+            problems += [f"prefetch.{key}: {code}" for code in outcomes]
+            if not isinstance(sent, Mapping) or sent.get("resourceType") == "OperationOutcome":
+                failed.append(key)
+    lost = [key for key in failed if key in ESSENTIAL]
+    if lost:
+        raise MissingData("the hospital's own system could not read what this question needs", _where(lost))
+    if absent:
+        read, problem = _fetched(absent, fetch)
+        if read is not None:
+            kept += read.resources
+            foreign += read.foreign
+            truncated = truncated or read.truncated
+            problems += read.problems
+            absent = []
+        elif problem:
+            problems.append(problem)
+            truncated = True
+    return Gathered(tuple(kept), (*absent, *failed), foreign, truncated, tuple(problems))
+
+
+def _fetched(absent: list[str], fetch: Callable[[], Read] | None) -> tuple[Read | None, str]:
+    """What `fetch` brings; None where nothing essential is absent and it may not, or could not,
+    be fetched.
+    """
+    lost = [key for key in absent if key in ESSENTIAL]
+    if fetch is None:
+        if lost:
+            raise MissingData(
+                "needed data was not sent, and no fhirAuthorization lets it be fetched: send the prefetch "
+                "that discovery asks for, or fhirServer with fhirAuthorization",
+                _where(lost),
+            )
+        return None, ""
+    try:
+        return fetch(), ""
+    except EhrError as error:
+        if lost:
+            raise
+        return None, f"{_where(absent)} could not be fetched ({type(error).__name__})"
+
+
+def _opened(key: str, sent: Any) -> tuple[list[Resource], list[str], bool]:
+    """Rows, codes of OperationOutcomes,
+    and whether the hospital has more rows than these that would matter.
+    """
+    if not isinstance(sent, Mapping) or not isinstance(sent.get("resourceType"), str):
+        raise MalformedRequest("is neither null nor a FHIR resource", f"prefetch.{key}")
+    if sent["resourceType"] == "OperationOutcome":
+        return [], issue_codes(sent) or ["error"], False
+    if sent["resourceType"] != "Bundle":
+        if sent["resourceType"] != SEARCHED[key]:
+            raise MalformedRequest(
+                f"is a {sent['resourceType'][:40]}, not a {SEARCHED[key]}", f"prefetch.{key}"
+            )
+        return [sent], [], False
+    entries = sent.get("entry")
+    if entries is None:
+        entries = []
+    if not isinstance(entries, list):
+        raise MalformedRequest("has an 'entry' that is no list", f"prefetch.{key}")
+    rows, outcomes = list[Resource](), list[str]()
+    for row in resources_of(entries):
+        if row.get("resourceType") == "OperationOutcome":
+            outcomes += issue_codes(row)
+        else:
+            rows.append(row)
+    return rows, outcomes, has_more(sent) and not reaches_far(rows)
+
+
+def resources_of(entries: Iterable[Any]) -> Iterator[Resource]:
+    """The resources of a Bundle's entries; an entry without one, or with something else, is passed over."""
+    for entry in entries:
+        resource = entry.get("resource") if isinstance(entry, Mapping) else None
+        if isinstance(resource, Mapping):
+            yield resource
+
+
+def issue_codes(outcome: Resource) -> list[str]:
+    """The codes of an OperationOutcome's issues: never its text, which may name a patient."""
+    issues = outcome.get("issue")
+    rows = [row for row in issues if isinstance(row, Mapping)] if isinstance(issues, list) else []
+    return [
+        code for row in rows if isinstance(code := row.get("code"), str) and code.isascii() and len(code) < 40
+    ]
+
+
+def has_more(bundle: Resource) -> bool:
+    """Whether the server says that there are further rows: a next page, or a total above what came."""
+    links = bundle.get("link")
+    rows = links if isinstance(links, list) else []
+    if any(isinstance(row, Mapping) and row.get("relation") == "next" for row in rows):
+        return True
+    total, entries = bundle.get("total"), bundle.get("entry") or []
+    return isinstance(total, int) and total > len(entries)
+
+
+def reaches_far(rows: list[Resource]) -> bool:
+    """Whether these rows are newest first, as asked, and span so much that older ones do not matter."""
+    times: list[datetime] = []
+    for row in rows:
+        period = row.get("effectivePeriod")
+        text = row.get("effectiveDateTime") or (period.get("end") if isinstance(period, Mapping) else None)
+        try:
+            times.append(instant(text))
+        except NotUsed:
+            continue
+    slack = timedelta(days=1)  # servers sort periods and dates by either end
+    ordered = all(later >= earlier - slack for later, earlier in pairwise(times))
+    return bool(times) and ordered and times[0] - times[-1] >= ENOUGH
+
+
+def _is_ours(row: Resource, patient: str, base: str) -> bool:
+    if row.get("resourceType") == "Patient":
+        return row.get("id") == patient
+    if row.get("resourceType") in ("Device", "Location"):
+        return True  # things without a subject; a device is used only where a row of this patient names it
+    subject = row.get("subject")
+    reference = subject.get("reference") if isinstance(subject, Mapping) else None
+    return isinstance(reference, str) and refers_to(reference, patient, base)
+
+
+def _where(keys: Iterable[str]) -> str:
+    return ", ".join(f"prefetch.{key}" for key in keys)
