@@ -61,8 +61,8 @@ class Refusal(NamedTuple):
 class Event(NamedTuple):
     """Something that began (and perhaps ended).
 
-    `kind` is "ventilation", "niv", "high-flow", "admission", "icu", or "symptom-onset": when chest pain began,
-    where somebody wrote it down.
+    `kind` is "ventilation", "niv", "high-flow", "admission", "icu", or "symptom-onset": when chest pain
+    began, where somebody wrote it down.
     """
 
     kind: str
@@ -75,8 +75,8 @@ class Event(NamedTuple):
 class Person:
     """Who the patient is, as far as medicine needs it. `sex` is "female", "male" or "unknown".
 
-    `conditions` are what rules and scores ask for: "coronary-disease", "kidney-disease", "copd", and, where the
-    chart confirms them, "hypercapnic-failure" (SpO2 target 88-92 %) and "pregnancy".
+    `conditions` are what rules and scores ask for: "coronary-disease", "kidney-disease", "copd", and, where
+    the chart confirms them, "hypercapnic-failure" (SpO2 target 88-92 %) and "pregnancy".
     """
 
     birth_date: datetime | None = None

@@ -52,7 +52,7 @@ def insufficient(chart: Chart, model: str, rows: tuple[Measurement, ...]) -> Phr
         return None if drawn else Phrase("no-troponin", {"hours": back})
     if chart.latest("hr", timedelta(hours=MONITORED_HOURS)) is None:
         return Phrase("no-heart-rate", {"hours": MONITORED_HOURS})
-    found = len({row.variable for row in rows})
+    found = len({row.variable for row in rows if chart.as_of - row.time <= LOOK_BACK})
     if found < NEEDED_VARIABLES:
         return Phrase("too-little", {"n": found, "needed": NEEDED_VARIABLES, "hours": back})
     return None
@@ -93,28 +93,30 @@ def trained_assays(manifest: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _ventilated(chart: Chart) -> Phrase | None:
-    """Ventilation in this stay, from events and the charted device; the later word says if it goes on."""
+    """Ventilation in this stay, from events and the charted device; the latest word says if it goes on."""
+    on, off = _ventilation_signs(chart)
+    if not on:
+        return None
+    last_on = max(on)
+    if not off or max(off) <= last_on:
+        pauses = [moment for moment in off if moment < last_on]
+        since = min(moment for moment in on if not pauses or moment > max(pauses))
+        return Phrase("already-ventilated", {"since": _iso(since)})
+    until = min(moment for moment in off if moment > last_on)
+    return Phrase("ventilated-earlier", {"since": _iso(min(on)), "until": _iso(until)})
+
+
+def _ventilation_signs(chart: Chart) -> tuple[list[datetime], list[datetime]]:
+    """Moments of this stay that say the patient is on a ventilator, and that say off it."""
     level = vocabulary()["oxygen_device"].levels.index(INVASIVE)
     start = chart.admitted or chart.as_of - STAY_UNKNOWN
     devices = [row for row in chart.measurements.get("oxygen_device", ()) if row.time >= start]
-    event = chart.begun("ventilation")
-    begun = [event.start] if event else []
-    begun += [row.time for row in devices if row.value == level]
-    if not begun:
-        return None
-    later = [
-        e for e in chart.events if e.kind == "ventilation" and event is not None and e.start >= event.start
-    ]
-    ends = [e.end for e in later if e.end is not None]
-    going_on = any(e.end is None for e in later)
-    off = [row.time for row in devices if row.value != level and row.time > min(begun)]
-    if devices and devices[-1].value == level and (not ends or devices[-1].time > max(ends)):
-        going_on = True
-    elif off and off[-1] == devices[-1].time and all(e.start < off[-1] for e in later):
-        going_on = False
-    if going_on:
-        return Phrase("already-ventilated", {"since": _iso(min(begun))})
-    return Phrase("ventilated-earlier", {"since": _iso(min(begun)), "until": _iso(max([*ends, *off[:1]]))})
+    spells = [e for e in chart.events if e.kind == "ventilation"]
+    if chart.admitted is not None:
+        spells = [e for e in spells if e.end is None or e.end >= start]
+    on = [e.start for e in spells] + [row.time for row in devices if row.value == level]
+    off = [e.end for e in spells if e.end is not None]
+    return on, off + [row.time for row in devices if row.value != level]
 
 
 def _stale(chart: Chart, limit: float) -> tuple[Phrase, ...]:

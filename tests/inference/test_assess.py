@@ -223,6 +223,17 @@ def test_reintubation_is_ventilation_now(ventilation: Model) -> None:
     events = (STAY, event("ventilation", 15, 9), event("ventilation", 2))
     said = assess(chart(*sick(), device("nasal cannula", 8), events=events), ventilation)
     assert reason(said) == "already-ventilated"
+    assert said.reason is not None
+    assert said.reason.values["since"] == "2026-03-01T10:00+00:00"
+
+
+def test_two_devices_charted_at_one_minute_are_taken_for_the_ventilator(ventilation: Model) -> None:
+    for first, second in (
+        ("nasal cannula", "invasive ventilation"),
+        ("invasive ventilation", "nasal cannula"),
+    ):
+        said = assess(chart(*sick(), device(first, 3), device(second, 3), events=(STAY,)), ventilation)
+        assert reason(said) == "already-ventilated"
 
 
 def test_ventilation_in_an_earlier_stay_does_not_exclude(ventilation: Model) -> None:
@@ -259,6 +270,8 @@ def test_almost_no_data_is_too_little(ventilation: Model) -> None:
     assert (said.status, reason(said)) == (Status.INSUFFICIENT, "too-little")
     assert said.reason is not None
     assert said.reason.values == {"n": 2, "needed": 3, "hours": 48}
+    weighed = assess(chart(row("hr", 80), row("sbp", 120), row("weight", 80, 9000)), ventilation)
+    assert reason(weighed) == "too-little"
 
 
 def test_without_a_troponin_in_the_look_back_there_is_no_forecast(troponin: Model) -> None:
