@@ -235,9 +235,9 @@ def read_jwks(client: httpx.Client, url: str, budget: Budget) -> tuple[PublicKey
 
 
 def _public_key(row: object) -> PublicKey | None:
-    if not isinstance(row, dict) or row.get("use", "sig") != "sig":
+    if not isinstance(row, dict) or row.get("use", "sig") != "sig" or row.get("kty") not in ("RSA", "EC"):
         return None
-    if row.get("kty") == "RSA" and len(str(row.get("n", ""))) * 6 < SHORTEST_RSA:
+    if row["kty"] == "RSA" and len(str(row.get("n", ""))) * 6 < SHORTEST_RSA:
         return None
     try:
         key = JWKRegistry.import_key(row)

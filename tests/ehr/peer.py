@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 NOW = datetime(2026, 11, 23, 7, 30, tzinfo=UTC)
@@ -97,7 +97,14 @@ def seconds(moment: datetime) -> int:
 def signed(claims: dict[str, Any], key: ECKey | RSAKey = ES, alg: str = "ES384", **header: Any) -> str:
     """A JWT; a header given as None is left out."""
     full = {"alg": alg, "kid": key.kid, "typ": "JWT", **header}
-    return jwt.encode({k: v for k, v in full.items() if v is not None}, claims, key, algorithms=[alg])
+    kept = {name: value for name, value in full.items() if value is not None}
+    return jwt.encode(
+        kept, claims, key, algorithms=[alg], registry=_Lenient(algorithms=[alg], strict_check_header=False)
+    )
+
+
+class _Lenient(jws.JWSRegistry):
+    max_header_length = 100_000
 
 
 def unsigned(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
