@@ -36,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy import exc as sql
 from sqlalchemy.dialects import postgresql, sqlite
 
-from governance.errors import LedgerUnavailable, SetupError
+from governance.errors import GovernanceError, LedgerUnavailable, SetupError
 from governance.tables import ephemera
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -282,6 +282,10 @@ def _plainly() -> Iterator[None]:
         if type(error) is not sql.DatabaseError:  # its subclasses above and below have their own meaning
             raise
         raise LedgerUnavailable(_because(error)) from None
+    except sql.StatementError as error:
+        if isinstance(error.orig, GovernanceError):  # a value that its column refused, as tables.Instant does
+            raise error.orig from None
+        raise
 
 
 def _because(error: sql.DBAPIError) -> str:

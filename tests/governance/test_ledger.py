@@ -447,6 +447,22 @@ def test_a_page_is_released_by_somebody_and_twice_is_once(ledger: Ledger) -> Non
         ledger.release(CARD + "9", "Practitioner/house", "es")
 
 
+def test_threads_that_read_before_they_write_do_not_trip_over_each_other(ledger: Ledger) -> None:
+    one = kept(ledger)
+    start = Barrier(8)
+
+    def hand_out(_: int) -> None:
+        start.wait()
+        for turn in range(5):
+            ledger.release(one.id, "Practitioner/house", "es")
+            ledger.viewed(one.id, user="Practitioner/house", where=f"handout {turn}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(hand_out, range(8)))
+    assert len(ledger.released(one.id)) == 1
+    assert len(ledger.history(one.id)) == 40
+
+
 def test_who_viewed_and_wrote_is_remembered_in_order(ledger: Ledger) -> None:
     one = kept(ledger)
     ledger.viewed(one.id, user="Practitioner/house", where="result")

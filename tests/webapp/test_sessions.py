@@ -159,7 +159,7 @@ def test_redis_forgets_by_itself(redis_url: str, tmp_path: Path, watch: Watch) -
     assert vault.once("token", "jti", 30)
     with redis.Redis.from_url(redis_url) as client:
         names: Any = client.keys("ordertime:*")
-        left = sorted(int(client.pttl(name)) for name in names)  # type: ignore[arg-type]
+        left = sorted(int(client.pttl(name)) for name in names)
     assert [round(each / 1000) for each in left] == [30, 60]
 
 
