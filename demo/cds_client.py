@@ -83,7 +83,10 @@ class Identity:
 
 
 class CdsClient:
-    """Calls the services found at `base` (".../cds-services"). Discovery is kept for `keep` seconds."""
+    """Calls the services found at `base` (".../cds-services").
+
+    Discovery is kept for `keep` seconds; a call waits `seconds` for its answer.
+    """
 
     def __init__(
         self,
@@ -93,10 +96,11 @@ class CdsClient:
         clock: Callable[[], datetime],
         *,
         keep: float = 60.0,
+        seconds: float = SECONDS,
         instance: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self._http, self._base, self._identity = http, base, identity
-        self._clock, self._keep, self._instance = clock, keep, instance
+        self._clock, self._keep, self._seconds, self._instance = clock, keep, seconds, instance
         self._found: tuple[datetime, tuple[Service, ...]] | None = None
 
     def services(self) -> tuple[Service, ...]:
@@ -187,10 +191,12 @@ class CdsClient:
     ) -> Resource:
         headers = {"Accept": "application/json", "Authorization": f"Bearer {self._identity.sign(url)}"}
         try:
-            with self._http.stream(method, url, json=body, headers=headers, timeout=SECONDS) as response:
+            with self._http.stream(
+                method, url, json=body, headers=headers, timeout=self._seconds
+            ) as response:
                 content = b"".join(_limited(response))
         except httpx.TimeoutException as error:
-            raise ServiceProblem(0, f"no answer within {SECONDS:.0f} seconds") from error
+            raise ServiceProblem(0, f"no answer within {self._seconds:g} seconds") from error
         except httpx.HTTPError as error:
             raise ServiceProblem(0, f"no connection ({type(error).__name__})") from error
         return _read(response.status_code, content, empty=empty)

@@ -13,112 +13,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from demo.labels import DECIMALS, GROUPS, MARKS, TILES, UNITS, VITALS
 from demo.records import Hospital
 
 Resource = dict[str, Any]
 ZONE = ZoneInfo("America/New_York")  # the clock on the hospital's walls
 GONE = frozenset({"entered-in-error", "cancelled"})
-MARKS = {"preliminary": "prelim", "amended": "amended", "corrected": "corrected"}
-VITALS = (  # LOINC, label, unit as printed, low and high that the screen flags
-    ("8867-4", "Heart rate", "/min", 50, 110),
-    ("9279-1", "Respiratory rate", "/min", 10, 24),
-    ("59408-5", "SpO₂", "%", 92, 101),
-    ("8480-6", "Systolic", "mmHg", 95, 170),
-    ("8462-4", "Diastolic", "mmHg", 45, 105),
-    ("8478-0", "Mean", "mmHg", 65, 115),
-    ("8310-5", "Temperature", "°C", 35.5, 38.2),
-    ("8329-5", "Core temperature", "°C", 35.5, 38.2),
-    ("107117-4", "Oxygen by", "", None, None),
-    ("3151-8", "O₂ flow", "L/min", None, None),
-    ("3150-0", "FiO₂", "%", None, 60),
-    ("9269-2", "GCS", "", 14.5, 16),
-    ("80288-4", "ACVPU", "", None, None),
-    ("19889-5", "EtCO₂", "mmHg", 30, 50),
-    ("9187-6", "Urine (4 h)", "mL", 100, None),
-    ("20077-4", "PEEP", "cmH₂O", None, None),
-    ("19994-3", "Vent. FiO₂", "%", None, 60),
-)
-TILES = ("8867-4", "9279-1", "59408-5", "8480-6", "8310-5")
-GROUPS = (  # heading, LOINC codes in the order they are printed
-    ("Heart", ("67151-1", "89579-7", "10839-9", "42757-5", "2157-6", "13969-1", "33762-6")),
-    (
-        "Arterial gas",
-        ("2744-1", "2019-8", "2703-7", "1960-4", "1925-7", "2708-6", "2518-9", "2746-6", "2021-4"),
-    ),
-    (
-        "Chemistry",
-        (
-            "2951-2",
-            "2823-3",
-            "2075-0",
-            "2028-9",
-            "3094-0",
-            "2160-0",
-            "14682-9",
-            "98979-8",
-            "2345-7",
-            "17861-6",
-            "19123-9",
-            "2777-1",
-            "2524-7",
-            "1751-7",
-            "1975-2",
-            "1920-8",
-            "1742-6",
-        ),
-    ),
-    (
-        "Blood count and clotting",
-        ("6690-2", "770-8", "736-9", "718-7", "4544-3", "777-3", "6301-6", "14979-9", "48065-7"),
-    ),
-    ("Inflammation", ("1988-5", "33959-8")),
-)
-SHORT = {
-    "67151-1": "hs-Troponin T",
-    "89579-7": "hs-Troponin I",
-    "10839-9": "Troponin I (conventional)",
-    "42757-5": "Troponin I (bedside)",
-    "2157-6": "CK",
-    "13969-1": "CK-MB",
-    "33762-6": "NT-proBNP",
-    "2744-1": "pH",
-    "2019-8": "pCO₂",
-    "2703-7": "pO₂",
-    "1960-4": "HCO₃⁻",
-    "1925-7": "Base excess",
-    "2708-6": "SaO₂",
-    "2518-9": "Lactate (arterial)",
-    "2746-6": "pH (venous)",
-    "2021-4": "pCO₂ (venous)",
-    "2951-2": "Sodium",
-    "2823-3": "Potassium",
-    "2075-0": "Chloride",
-    "2028-9": "CO₂, total",
-    "3094-0": "Urea nitrogen",
-    "2160-0": "Creatinine",
-    "14682-9": "Creatinine",
-    "98979-8": "eGFR",
-    "2345-7": "Glucose",
-    "17861-6": "Calcium",
-    "19123-9": "Magnesium",
-    "2777-1": "Phosphate",
-    "2524-7": "Lactate (venous)",
-    "1751-7": "Albumin",
-    "1975-2": "Bilirubin",
-    "1920-8": "AST",
-    "1742-6": "ALT",
-    "6690-2": "White cells",
-    "770-8": "Neutrophils",
-    "736-9": "Lymphocytes",
-    "718-7": "Haemoglobin",
-    "4544-3": "Haematocrit",
-    "777-3": "Platelets",
-    "6301-6": "INR",
-    "14979-9": "aPTT",
-    "48065-7": "D-dimer",
-    "1988-5": "CRP",
-    "33959-8": "Procalcitonin",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +110,11 @@ def banner(hospital: Hospital, patient: str) -> Banner:
     )
 
 
+def charted(hospital: Hospital, patient: str) -> list[Reading]:
+    """Every reading of one patient."""
+    return readings(hospital.matches(hospital.query("Observation", (("patient", patient),))))
+
+
 def readings(observations: Iterable[Resource]) -> list[Reading]:
     """Every charted value, components included, in order of time; what was withdrawn is left out."""
     found: list[Reading] = []
@@ -248,6 +153,8 @@ def _codes(part: Resource) -> list[str]:
 def _of(row: Resource, part: Resource, time: datetime) -> list[Reading]:
     text, unit, value = _printed(part)
     codes = _codes(part)
+    if codes and value is not None and codes[0] in DECIMALS:
+        text = f"{value:.{DECIMALS[codes[0]]}f}"
     if not text or not codes:
         return []
     limits = part.get("referenceRange", [{}])[0]
@@ -269,12 +176,14 @@ def _of(row: Resource, part: Resource, time: datetime) -> list[Reading]:
 def _printed(part: Resource) -> tuple[str, str, float | None]:
     if "valueQuantity" in part:
         sent = part["valueQuantity"]
-        value, unit = float(sent["value"]), str(sent.get("unit", ""))
+        value, unit, text = float(sent["value"]), str(sent.get("unit", "")), str(sent["value"])
         if unit == "degF":
             value, unit = round((value - 32) / 1.8, 1), "°C"
+            text = str(value)
         if sent.get("code") == "{fraction}":
             value, unit = round(value * 100), "%"
-        return f"{sent.get('comparator', '')}{value:g}", unit, value
+            text = str(value)
+        return sent.get("comparator", "") + text.replace("-", "−"), UNITS.get(unit, unit), value
     if "valueCodeableConcept" in part:
         told = part["valueCodeableConcept"]
         return str(told.get("text") or told["coding"][0]["display"]), "", None
@@ -286,7 +195,7 @@ def _printed(part: Resource) -> tuple[str, str, float | None]:
 def _limits(limits: Mapping[str, Any]) -> str:
     low, high = limits.get("low", {}).get("value"), limits.get("high", {}).get("value")
     if low is not None and high is not None:
-        return f"{low:g}–{high:g}"
+        return f"{low:g}–{high:g}" if low >= 0 else f"−{-low:g} to {high:g}"
     return f"≤ {high:g}" if high is not None else f"≥ {low:g}" if low is not None else ""
 
 
@@ -358,14 +267,15 @@ def results(found: list[Reading], columns: int = 8) -> list[Sheet]:
         times = tuple(sorted({one.time for one in mine}))[-columns:]
         lines = []
         for code in codes:
-            for unit, method in dict.fromkeys((one.unit, one.method) for one in mine if one.code == code):
-                rows = {
-                    one.time: one for one in mine if (one.code, one.unit, one.method) == (code, unit, method)
-                }
+            tests = [one for one in mine if one.code == code]
+            kinds = dict.fromkeys((one.unit, one.method) for one in tests if one.value is not None)
+            for unit, method in kinds or ({("", ""): None} if tests else {}):
+                same = (one for one in tests if one.value is None or (one.unit, one.method) == (unit, method))
+                rows = {one.time: one for one in same}
                 cells = tuple(rows.get(time) for time in times)
                 if any(cells):
-                    reference = next(iter(rows.values())).reference
-                    lines.append(Line(SHORT[code], unit, cells, reference, method.split(" (")[0]))
+                    reference = next((one.reference for one in rows.values() if one.reference), "")
+                    lines.append(Line(codes[code], unit, cells, reference, method.split(" (")[0]))
         if lines:
             sheets.append(Sheet(times, tuple(lines), heading))
     return sheets
@@ -376,3 +286,15 @@ def orders(hospital: Hospital, patient: str) -> list[Resource]:
     kinds = ("ServiceRequest", "DeviceRequest", "MedicationRequest")
     found = [row for kind in kinds for row in hospital.search(kind, {"patient": patient})]
     return sorted(found, key=lambda row: str(row.get("authoredOn", "")), reverse=True)
+
+
+def oxygen(found: list[Reading], uses: list[Resource], now: datetime) -> str:
+    """What the patient breathes, in a line: the device in use, the last two hours' flow and concentration."""
+    devices = [one for one in found if one.code == "107117-4"]
+    running = [one["device"]["display"] for one in uses if one.get("status") == "active"]
+    told = [devices[-1].text] if devices else running[-1:]
+    for code, name in (("3151-8", ""), ("3150-0", "FiO₂ ")):
+        recent = [one for one in found if one.code == code and now - one.time <= timedelta(hours=2)]
+        if recent:
+            told.append(f"{name}{recent[-1].text} {recent[-1].unit}")
+    return ", ".join(told)

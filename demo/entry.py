@@ -18,7 +18,7 @@ from demo import chart, markdown, ordering
 from demo.advice import identity
 from demo.cds_client import SECONDS, CdsClient, Occasion
 from demo.desk import Desk, Desks
-from demo.orders import search
+from demo.orders import CATALOGUE
 from demo.outcome import Refused
 from demo.records import Hospital
 
@@ -82,7 +82,7 @@ def blueprint(hospital: Hospital, http: httpx.Client | None = None) -> Blueprint
     def patients() -> Body:
         rows = []
         for person in hospital.search("Patient"):
-            found = chart.readings(hospital.search("Observation", {"patient": person["id"]}))
+            found = chart.charted(hospital, person["id"])
             rows.append((chart.banner(hospital, person["id"]), chart.tiles(found, hospital.clock())))
         rows.sort(key=lambda row: (row[0].place, row[0].name))
         return render_template("entry/patients.html", rows=rows)
@@ -91,7 +91,7 @@ def blueprint(hospital: Hospital, http: httpx.Client | None = None) -> Blueprint
     def chart_of(patient: str) -> Body:
         who, desk, _ = opened(patient)
         now, of = hospital.clock(), {"patient": patient}
-        found = chart.readings(hospital.search("Observation", of))
+        found = chart.charted(hospital, patient)
         if desk.step == "signed":
             desk.step, desk.signed = "", []
         return render_template(
@@ -99,13 +99,15 @@ def blueprint(hospital: Hospital, http: httpx.Client | None = None) -> Blueprint
             who=who,
             desk=desk,
             tiles=chart.tiles(found, now),
+            oxygen=chart.oxygen(found, hospital.search("DeviceUseStatement", of), now),
+            allergies=hospital.search("AllergyIntolerance", of),
             sheet=chart.flowsheet(found, now),
             results=chart.results(found),
             problems=hospital.search("Condition", of),
             medicines=hospital.search("MedicationRequest", {**of, "status": "active"}),
             procedures=hospital.search("Procedure", of),
             orders=chart.orders(hospital, patient),
-            catalogue=search(""),
+            catalogue=CATALOGUE,
         )
 
     ordering.install(page, hospital, cds, opened)

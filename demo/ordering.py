@@ -17,7 +17,7 @@ from demo.advice import actions_of, feedback, in_catalogue, in_words, smart_link
 from demo.cds_client import CdsClient, Occasion, ServiceProblem
 from demo.chart import Banner
 from demo.desk import Desk, Shown
-from demo.orders import BY_KEY, Order, draft_orders, resource, search
+from demo.orders import BY_KEY, Order, draft_orders, resource
 from demo.records import Hospital
 
 Resource = dict[str, Any]
@@ -36,10 +36,6 @@ def install(page: Blueprint, hospital: Hospital, cds: CdsClient, opened: Opened)
 
     def drafts(desk: Desk) -> Resource:
         return draft_orders(tuple(desk.orders.values()), hospital.clock())
-
-    @page.get("/catalogue")
-    def catalogue() -> str:
-        return render_template("entry/_catalogue.html", catalogue=search(request.args.get("q", "")))
 
     @page.get("/chart/<patient>/advice")
     def advice(patient: str) -> str:

@@ -100,7 +100,7 @@ CATALOGUE: tuple[Orderable, ...] = (
         "DeviceRequest",
         ((SNOMED, "426854004", "High flow oxygen nasal cannula"),),
         (Detail("flow", "Flow", (), "50", "L/min"), Detail("fio2", "FiO₂", (), "50", "%"), TARGET, PRIORITY),
-        words="hfnc optiflow airvo oxygen",
+        words="high flow hfnc optiflow airvo oxygen",
     ),
     _service(
         "niv",
@@ -343,14 +343,3 @@ def draft_orders(orders: tuple[Order, ...], now: datetime) -> Resource:
         "type": "collection",
         "entry": [{"resource": resource(order, now)} for order in orders],
     }
-
-
-def search(text: str) -> list[Orderable]:
-    """Orders whose title, group or search words hold every word of `text`, titles that start so first."""
-    wanted = text.casefold().split()
-    found = [
-        one
-        for one in CATALOGUE
-        if all(word in f"{one.title} {one.group} {one.words} {one.key}".casefold() for word in wanted)
-    ]
-    return sorted(found, key=lambda one: not one.title.casefold().startswith(text.casefold().strip()))

@@ -16,6 +16,7 @@ def _emergency(
     now: datetime, key: str, person: Person, arrived: float, onset: float, dialect: Dialect | None = None
 ) -> Story:
     story = Story(now, key, person, Stay(arrived, "emergency", "brandt", CHEST_PAIN), dialect or Dialect())
+    story.allergy()
     story.condition(*CHEST_PAIN, onset=onset)
     story.oxygen(Oxygen(arrived - 0.1, "room air", percent=21))
     return story
@@ -51,6 +52,7 @@ def infarction(now: datetime) -> Story:
     story = _emergency(
         now, "infarction-rising", Person("100331", "Ruth", "Salinger", "female", 63), arrived=3.1, onset=5.2
     )
+    story.allergy()
     story.condition("44054006", "Diabetes mellitus type 2")
     chart(
         story,
@@ -143,6 +145,7 @@ def falling(now: datetime) -> Story:
             ((28.0, "emergency"), (26.5, "cardiac")),
         ),
     )
+    story.allergy()
     story.condition("401303003", "Acute ST segment elevation myocardial infarction", onset=30)
     story.condition("53741008", "Coronary arteriosclerosis")
     story.procedure("415070008", "Percutaneous coronary intervention", 27.0, 25.9)
@@ -187,6 +190,7 @@ def conventional(now: datetime) -> Story:
             ((19.0, "emergency"), (16.0, "cardiac")),
         ),
     )
+    story.allergy()
     story.condition("401314000", "Acute non-ST segment elevation myocardial infarction", onset=24)
     story.condition("53741008", "Coronary arteriosclerosis")
     story.condition("38341003", "Hypertensive disorder")

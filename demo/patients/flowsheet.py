@@ -24,14 +24,18 @@ CHARTED_LATER = 0.04  # hours between reading and charting
 CEILING = {"spo2": 100.0, "gcs": 15.0}
 
 
-def chart(story: Story, *, since: float, until: float = 0.15, every: float = 1.0, **courses: Course) -> None:
-    """Vital signs from `since` to `until` hours before now. Keys are MEASURES names; sbp and dbp go together.
+def chart(
+    story: Story, *, since: float, until: float | None = None, every: float = 1.0, **courses: Course
+) -> None:
+    """Vital signs from `since` to `until` hours before now (the ward's last round unless told).
 
+    Keys are MEASURES names; sbp and dbp go together.
     Temperature, coma score and urine are charted every four hours (or at `every`, if that is longer).
     """
     seldom = {"temp", "gcs", "urine"}
-    for index, hours in enumerate(hours_between(since, until, every)):
-        slow = index % max(1, round(4 / every)) == 0 or hours == until
+    last = story.last_round if until is None else until
+    for index, hours in enumerate(hours_between(since, last, every)):
+        slow = index % max(1, round(4 / every)) == 0 or hours == last
         for key, course in courses.items():
             if key in seldom and not slow:
                 continue

@@ -24,6 +24,7 @@ def pneumonia(now: datetime) -> Story:
             ((30.5, "emergency"), (26.0, "medical-4")),
         ),
     )
+    story.allergy()
     story.condition("233604007", "Pneumonia", onset=78)
     story.condition("38341003", "Hypertensive disorder")
     story.condition("44054006", "Diabetes mellitus type 2")
@@ -108,6 +109,7 @@ def copd(now: datetime) -> Story:
         ),
         Dialect(device_as="use", local_codes=True, concentration="fio2_fraction"),
     )
+    story.allergy()
     story.condition("195951007", "Acute exacerbation of chronic obstructive airways disease", onset=60)
     story.condition("13645005", "Chronic obstructive lung disease")
     story.medicine("435", "albuterol", "2.5 mg nebulised every 4 hours", 25.9)
@@ -159,6 +161,7 @@ def heart_failure(now: datetime) -> Story:
         ),
         Dialect(utc=True),
     )
+    story.allergy("91936005", "Allergy to penicillin")
     story.condition("42343007", "Congestive heart failure", onset=90)
     story.condition("49436004", "Atrial fibrillation")
     story.condition("38341003", "Hypertensive disorder")
@@ -228,6 +231,7 @@ def high_flow(now: datetime) -> Story:
             ((31.0, "emergency"), (27.0, "medical-4"), (7.5, "intensive")),
         ),
     )
+    story.allergy()
     story.condition(
         "840539006", "Disease caused by severe acute respiratory syndrome coronavirus 2", onset=190
     )
@@ -307,6 +311,7 @@ def ventilated(now: datetime) -> Story:
         ),
         Dialect(device_as="use", bp_panel=False, temperature="temp_core"),
     )
+    story.allergy()
     story.condition("67782005", "Acute respiratory distress syndrome", onset=16)
     story.condition("233604007", "Pneumonia", onset=70)
     story.oxygen(
@@ -329,7 +334,7 @@ def ventilated(now: datetime) -> Story:
         dbp=[(37, 72), (14, 54), (8, 60), (0, 64)],
         temp=[(37, 38.6), (0, 37.8)],
     )
-    for hours, fio2, peep in ((14.0, 70, 12), (10.0, 65, 12), (6.0, 55, 10), (2.0, 50, 10)):
+    for hours, fio2, peep in ((14.0, 70, 12), (10.0, 70, 12), (6.0, 55, 10), (2.0, 55, 10)):
         reading(story, "fio2_ventilator", hours, fio2)
         reading(story, "peep", hours, peep)
         reading(story, "tidal_volume", hours, 370)

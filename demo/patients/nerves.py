@@ -24,6 +24,7 @@ def myasthenia(now: datetime) -> Story:
         ),
         Dialect(device_as="use"),
     )
+    story.allergy()
     story.condition("91637004", "Myasthenia gravis", onset=40)
     story.oxygen(
         Oxygen(17.8, "room air", percent=21),

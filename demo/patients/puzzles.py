@@ -30,6 +30,7 @@ def kidney(now: datetime) -> Story:
         Stay(9.0, "medical-4", "okafor", ("267036007", "Dyspnea"), ((9.0, "emergency"), (3.5, "medical-4"))),
         Dialect(local_codes=True),
     )
+    story.allergy("91936005", "Allergy to penicillin")
     story.condition("433146000", "Chronic kidney disease stage 5")
     story.condition("44054006", "Diabetes mellitus type 2")
     story.condition("267036007", "Dyspnea", onset=20)
@@ -78,6 +79,7 @@ def two_assays(now: datetime) -> Story:
         Person("100408", "Noor", "Haddad", "female", 61),
         Stay(5.0, "cardiac", "lindgren", ("29857009", "Chest pain")),
     )
+    story.allergy()
     story.condition("29857009", "Chest pain", onset=11)
     story.oxygen(Oxygen(4.9, "room air", percent=21))
     chart(
@@ -122,6 +124,7 @@ def two_units(now: datetime) -> Story:
         Stay(5.6, "emergency", "brandt", ("29857009", "Chest pain")),
         Dialect(oxygen_in_spo2=False),
     )
+    story.allergy()
     story.condition("29857009", "Chest pain", onset=8)
     story.oxygen(Oxygen(5.5, "room air", percent=21))
     chart(
@@ -155,6 +158,7 @@ def child(now: datetime) -> Story:
         Person("100439", "Leo", "Marchetti", "male", 9),
         Stay(7.0, "paediatric", "brandt", ("195967001", "Asthma"), ((7.0, "emergency"), (3.0, "paediatric"))),
     )
+    story.allergy()
     story.condition("195967001", "Asthma")
     story.medicine("435", "albuterol", "2.5 mg nebulised every hour", 6.5)
     story.oxygen(Oxygen(6.8, "simple mask", 6), Oxygen(2.0, "simple mask", 8))
@@ -185,12 +189,14 @@ def conflicting(now: datetime) -> Story:
         Stay(22.0, "medical-4", "okafor", ("68566005", "Urinary tract infectious disease")),
         Dialect(local_codes=True),
     )
+    story.allergy("91936005", "Allergy to penicillin")
     story.condition("68566005", "Urinary tract infectious disease", onset=40)
     story.oxygen(Oxygen(21.5, "room air", percent=21), Oxygen(9.0, "nasal cannula", 2))
     reading(story, "weight", 21.0, 81.0)
     chart(
         story,
         since=21.4,
+        until=0.15,
         hr=[(21, 96), (0, 90)],
         rr=[(21, 19), (0, 18)],
         spo2=[(21, 94), (9.1, 91), (0, 95)],

@@ -89,6 +89,7 @@ class Story:
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.key)  # seeded: a story comes out the same each time
+        self.last_round = round(0.08 + 0.2 * random.Random(f"{self.key} round").random(), 3)
         self.counts: dict[str, int] = {}
         self._open()
 
@@ -235,6 +236,21 @@ class Story:
         if onset is not None:
             made["onsetDateTime"] = self.when(onset)
         self.add(made, self.stay.arrived)
+
+    def allergy(self, code: str = "716186003", display: str = "No known allergy") -> None:
+        """An allergy, or that none is known."""
+        clinical = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
+        self.add(
+            {
+                "resourceType": "AllergyIntolerance",
+                "id": self.name("allergy"),
+                "clinicalStatus": concept(clinical, "active", "Active"),
+                "code": concept(SNOMED, code, display),
+                "patient": self.subject,
+                "recordedDate": self.when(self.stay.arrived),
+            },
+            self.stay.arrived,
+        )
 
     def procedure(
         self, code: str, display: str, began: float, ended: float | None = None, *, moment: bool = False

@@ -19,6 +19,7 @@ def post_operative(now: datetime) -> Story:
         Stay(29.0, "surgical-2", "reyes", ("239872002", "Osteoarthritis of hip")),
         Dialect(local_codes=True),
     )
+    story.allergy("300916003", "Latex allergy")
     story.condition("239872002", "Osteoarthritis of hip", onset=9000)
     story.procedure("52734007", "Total replacement of hip", 25.0, 23.4)
     story.medicine("161", "acetaminophen", "1 g by mouth every 6 hours", 22.0)
@@ -73,6 +74,7 @@ def sepsis(now: datetime) -> Story:
         Stay(15.0, "medical-4", "brandt", ("91302008", "Sepsis"), ((15.0, "emergency"), (9.0, "medical-4"))),
         Dialect(bp_panel=False, oxygen_in_spo2=False, temperature="temp_f"),
     )
+    story.allergy()
     story.condition("91302008", "Sepsis", onset=20)
     story.condition("45816000", "Pyelonephritis", onset=70)
     story.medicine("2193", "ceftriaxone", "2 g IV every 24 hours", 13.5)
@@ -140,6 +142,7 @@ def opioid(now: datetime) -> Story:
         Person("100304", "Gareth", "Pell", "male", 55),
         Stay(20.0, "surgical-2", "reyes", ("74400008", "Appendicitis")),
     )
+    story.allergy()
     story.condition("74400008", "Appendicitis", onset=40)
     story.condition("78275009", "Obstructive sleep apnea syndrome")
     story.procedure("80146002", "Excision of appendix", 13.0, 11.4)
@@ -211,6 +214,7 @@ def type_two(now: datetime) -> Story:
         Stay(10.0, "emergency", "brandt", ("74474003", "Gastrointestinal hemorrhage")),
         Dialect(local_codes=True),
     )
+    story.allergy()
     story.condition("74474003", "Gastrointestinal hemorrhage", onset=16)
     story.condition("53741008", "Coronary arteriosclerosis")
     story.oxygen(Oxygen(9.8, "room air", percent=21), Oxygen(5.0, "nasal cannula", 2))
@@ -271,6 +275,7 @@ def embolism(now: datetime) -> Story:
         ),
         Dialect(utc=True),
     )
+    story.allergy()
     story.condition("59282003", "Pulmonary embolism", onset=18)
     story.condition("38341003", "Hypertensive disorder")
     story.medicine("5224", "heparin", "IV infusion by weight", 10.2)

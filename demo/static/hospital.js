@@ -60,6 +60,7 @@ async function swap(url, form, words) {
     const answer = await fetch(url, { ...options, headers: { Accept: "text/html" } });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     desk.innerHTML = await answer.text();
+    if (one(".signed", desk)) refreshPlaced();
   } catch (error) {
     const note = document.createElement("p");
     note.className = "problem";
@@ -68,6 +69,12 @@ async function swap(url, form, words) {
   } finally {
     desk.removeAttribute("aria-busy");
   }
+}
+async function refreshPlaced() {
+  const answer = await fetch(location.pathname);
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  document.getElementById("placed").innerHTML = page.getElementById("placed").innerHTML;
 }
 if (desk) {
   swap(desk.dataset.ask, null, "Asking decision support …");
@@ -89,9 +96,12 @@ if (desk) {
 const search = document.getElementById("order-search");
 if (search) {
   const list = document.getElementById("catalogue");
+  const catalogue = all('[role="option"]', list);
+  const nothing = document.createElement("li");
+  nothing.className = "none";
+  nothing.textContent = "No order of that name";
   const options = () => all('[role="option"]', list);
   let active = -1;
-  let asked = 0;
   const open = (state) => {
     list.hidden = !state;
     search.setAttribute("aria-expanded", String(state));
@@ -107,12 +117,13 @@ if (search) {
       search.removeAttribute("aria-activedescendant");
     }
   };
-  const refresh = async () => {
-    const turn = ++asked;
-    const answer = await fetch(`/catalogue?q=${encodeURIComponent(search.value)}`);
-    if (turn !== asked || !answer.ok) return;
-    list.innerHTML = await answer.text();
-    mark(search.value ? 0 : -1);
+  const refresh = () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const late = (option) => (option.dataset.words.startsWith(words[0] || "") ? 0 : 1);
+    const found = catalogue.filter((option) => words.every((word) => option.dataset.words.includes(word)));
+    found.sort((left, right) => late(left) - late(right));
+    list.replaceChildren(...(found.length ? found : [nothing]));
+    mark(words.length ? 0 : -1);
   };
   const choose = (option) => {
     const form = new FormData();
@@ -157,11 +168,11 @@ async function launch(form) {
     return;
   }
   const { src, title } = await answer.json();
-  const frame = one("iframe", panel);
-  const fresh = frame.cloneNode(false);
-  fresh.src = src;
-  fresh.title = title;
-  frame.replaceWith(fresh);
+  all("iframe", panel).forEach((old) => old.remove());
+  const frame = one("[data-frame]", panel).content.firstElementChild.cloneNode(false);
+  frame.src = src;
+  frame.title = title;
+  panel.append(frame);
   one("[data-app-title]", panel).textContent = title;
   panel.hidden = false;
   document.body.classList.add("with-app");
@@ -178,6 +189,6 @@ if (panel) {
     panel.hidden = true;
     stretch(false);
     document.body.classList.remove("with-app");
-    one("iframe", panel).removeAttribute("src");
+    all("iframe", panel).forEach((frame) => frame.remove());
   });
 }
