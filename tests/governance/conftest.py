@@ -11,7 +11,7 @@ import pytest
 from governance.ledger import Ledger
 from governance.store import Store, migrate, open_store
 from tests.governance.answers import NOON, SECRET
-from tests.servers import postgres_at, postgres_url  # noqa: F401
+from tests.servers import postgres_at, postgres_database_url, postgres_url  # noqa: F401
 
 Clock = Callable[[], datetime]
 
