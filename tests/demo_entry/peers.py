@@ -154,7 +154,7 @@ def create_service(service: Service) -> Flask:
 def serving(app: Any) -> Iterator[int]:
     """The app on a free loopback port, in a thread of this process."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         yield server.server_port

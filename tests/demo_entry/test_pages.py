@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from flask.testing import FlaskClient
 
 from demo.patients import STORIES
-from tests.demo_entry.peers import Pair
+from tests.demo_entry.peers import Pair, pair
+
+
+@pytest.fixture(scope="module")
+def peers() -> Iterator[Pair]:
+    """One hospital for all pages: none of these tests changes it."""
+    with pair() as both:
+        yield both
 
 
 def text(client: FlaskClient, path: str) -> str:
