@@ -15,10 +15,11 @@ from uuid import UUID
 
 import orjson
 
+from ehr.bundles import resources_of
 from ehr.codes import code_table
 from ehr.errors import MalformedRequest
 from ehr.feedback import FeedbackRow, read_feedback
-from ehr.prefetch import TEMPLATES, Gathered, Read, gather_prefetch, resources_of
+from ehr.prefetch import TEMPLATES, Gathered, Read, gather_prefetch
 
 __all__ = [
     "HOOKS",

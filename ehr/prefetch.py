@@ -11,20 +11,26 @@ client could not read it: too little known is not the same as nothing there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final, Protocol
+from urllib.parse import quote
 
+from ehr.bundles import Resource, belongs, has_more, issue_codes, reaches_far, resources_of
+from ehr.codes import code_table
 from ehr.errors import EhrError, MalformedRequest, MissingData
-from ehr.moments import NotUsed, instant
-from ehr.reader import refers_to
 
-Resource = Mapping[str, Any]
 PATIENT: Final = "{{context.patientId}}"
 LATEST: Final = "&_sort=-date&_count="
+
+
+def _body_codes() -> str:
+    """Weight and height: charted once in a stay, so asked for by code, however many rows came since."""
+    loinc = code_table().loinc
+    codes = (*code_table().loincs("weight"), *code_table().loincs("height"))
+    return ",".join(quote(f"{loinc}|{code}", safe="") for code in codes)
+
 
 # Only first-level context tokens, reads and type searches, token equality, _sort and _count: what every
 # client must support.
@@ -34,6 +40,7 @@ TEMPLATES: Final[Mapping[str, str]] = MappingProxyType(
         "encounters": f"Encounter?patient={PATIENT}{LATEST}20",
         "vitals": f"Observation?patient={PATIENT}&category=vital-signs{LATEST}500",
         "laboratory": f"Observation?patient={PATIENT}&category=laboratory{LATEST}300",
+        "body": f"Observation?patient={PATIENT}&code={_body_codes()}{LATEST}10",
         "procedures": f"Procedure?patient={PATIENT}{LATEST}50",
         "deviceuse": f"DeviceUseStatement?patient={PATIENT}&_count=50",
         "devices": f"Device?patient={PATIENT}&_count=50",
@@ -46,7 +53,6 @@ ESSENTIAL: Final = frozenset(
 SEARCHED: Final = MappingProxyType(
     {key: query.split("?")[0].split("/")[0] for key, query in TEMPLATES.items()}
 )
-ENOUGH: Final = timedelta(hours=72)  # a first page that reaches this far back misses nothing a model looks at
 
 
 class Read(Protocol):
@@ -91,7 +97,7 @@ def gather_prefetch(
         if sent is None:
             continue
         rows, outcomes, cut = _opened(key, sent)
-        ours = [row for row in rows if _is_ours(row, patient, base)]
+        ours = [row for row in rows if belongs(row, patient, base)]
         foreign += len(rows) - len(ours)
         kept += ours
         truncated = truncated or cut
@@ -163,58 +169,6 @@ def _opened(key: str, sent: Any) -> tuple[list[Resource], list[str], bool]:
         else:
             rows.append(row)
     return rows, outcomes, has_more(sent) and not reaches_far(rows)
-
-
-def resources_of(entries: Iterable[Any]) -> Iterator[Resource]:
-    """The resources of a Bundle's entries; an entry without one, or with something else, is passed over."""
-    for entry in entries:
-        resource = entry.get("resource") if isinstance(entry, Mapping) else None
-        if isinstance(resource, Mapping):
-            yield resource
-
-
-def issue_codes(outcome: Resource) -> list[str]:
-    """The codes of an OperationOutcome's issues: never its text, which may name a patient."""
-    issues = outcome.get("issue")
-    rows = [row for row in issues if isinstance(row, Mapping)] if isinstance(issues, list) else []
-    return [
-        code for row in rows if isinstance(code := row.get("code"), str) and code.isascii() and len(code) < 40
-    ]
-
-
-def has_more(bundle: Resource) -> bool:
-    """Whether the server says that there are further rows: a next page, or a total above what came."""
-    links = bundle.get("link")
-    rows = links if isinstance(links, list) else []
-    if any(isinstance(row, Mapping) and row.get("relation") == "next" for row in rows):
-        return True
-    total, entries = bundle.get("total"), bundle.get("entry") or []
-    return isinstance(total, int) and total > len(entries)
-
-
-def reaches_far(rows: list[Resource]) -> bool:
-    """Whether these rows are newest first, as asked, and span so much that older ones do not matter."""
-    times: list[datetime] = []
-    for row in rows:
-        period = row.get("effectivePeriod")
-        text = row.get("effectiveDateTime") or (period.get("end") if isinstance(period, Mapping) else None)
-        try:
-            times.append(instant(text))
-        except NotUsed:
-            continue
-    slack = timedelta(days=1)  # servers sort periods and dates by either end
-    ordered = all(later >= earlier - slack for later, earlier in pairwise(times))
-    return bool(times) and ordered and times[0] - times[-1] >= ENOUGH
-
-
-def _is_ours(row: Resource, patient: str, base: str) -> bool:
-    if row.get("resourceType") == "Patient":
-        return row.get("id") == patient
-    if row.get("resourceType") in ("Device", "Location"):
-        return True  # things without a subject; a device is used only where a row of this patient names it
-    subject = row.get("subject")
-    reference = subject.get("reference") if isinstance(subject, Mapping) else None
-    return isinstance(reference, str) and refers_to(reference, patient, base)
 
 
 def _where(keys: Iterable[str]) -> str:

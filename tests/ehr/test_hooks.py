@@ -125,11 +125,11 @@ def test_discovery_holds_nothing_null_or_empty() -> None:
 def test_a_prefetch_template_uses_only_what_every_client_must_support(key: str, template: str) -> None:
     tokens = re.findall(r"\{\{(.*?)\}\}", template)  # CONFORMANCE 69
     assert tokens == ["context.patientId"]
-    assert "%" not in template.replace("%7C", "")
+    assert "://" not in template  # CONFORMANCE 44: systems are percent-encoded
     path, _, query = template.partition("?")
     assert re.fullmatch(r"[A-Z][A-Za-z]+(/\{\{context\.patientId\}\})?", path)
     names = [pair.split("=")[0] for pair in query.split("&") if pair]
-    assert set(names) <= {"patient", "category", "_sort", "_count"}
+    assert set(names) <= {"patient", "category", "code", "_sort", "_count"}
 
 
 def test_templates_ask_for_bedside_rows_and_laboratory_rows() -> None:

@@ -1,0 +1,184 @@
+"""Reading one patient's chart over FHIR: the searches that the prefetch asks for, in parallel, page by page.
+
+A page's `next` link is followed as it is, on the same server only, until the look-back is covered; what was
+cut short is said (`truncated`). Every row's subject is checked; another patient's rows are dropped and
+counted.
+
+Refuses to go on (raises) without the Observations, without a session, or for a patient the hospital does not
+have. What else fails, a type the server does not offer or does not let us read, is named in `problems`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from ehr.bundles import belongs, has_more, issue_codes, reaches_far
+from ehr.errors import (
+    EhrError,
+    EhrUnavailable,
+    ForeignAddress,
+    MalformedAnswer,
+    MalformedRequest,
+    NotPermitted,
+    NotUnderstood,
+    Unauthorised,
+)
+from ehr.prefetch import PATIENT, TEMPLATES
+from ehr.transport import FhirHttp
+
+THREADS: Final = 4
+MOST_PAGES: Final = 25  # of one search
+MOST_ROWS: Final = 5000
+NEEDED: Final = frozenset({"vitals", "laboratory"})
+INCLUDED: Final[Mapping[str, str]] = MappingProxyType({"deviceuse": "DeviceUseStatement:device"})
+OPTIONAL: Final = frozenset({"_sort", "_include", "_count"})  # left out when a server does not take them
+FHIR_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+Params = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Everything one patient's chart held, as far as it was read.
+
+    `truncated`: the hospital has more than was read. `foreign`: rows of other patients that were dropped.
+    `problems`: what could not be read, as type and error, never the hospital's own words.
+    """
+
+    resources: tuple[dict[str, Any], ...] = field(repr=False)
+    truncated: bool = False
+    foreign: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def read_patient(
+    http: FhirHttp, patient: str, *, as_of: datetime, quirks: frozenset[str] = frozenset()
+) -> Reading:
+    """Read `patient` (a bare id) as the models need it. Raises EhrError as the module says."""
+    if not FHIR_ID.fullmatch(patient):
+        raise MalformedRequest("is no FHIR id", "patient")
+    search = _Search(http, patient, as_of, "post-search" in quirks)
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        # The two long searches first: they take the time.
+        keys = sorted(TEMPLATES, key=lambda key: key not in NEEDED)
+        futures = [pool.submit(search.read, key) for key in keys]
+        found = [future.result() for future in futures]
+    return Reading(
+        tuple(row for reading in found for row in reading.resources),
+        any(reading.truncated for reading in found),
+        sum(reading.foreign for reading in found),
+        tuple(problem for reading in found for problem in reading.problems),
+    )
+
+
+class _Search:
+    """One patient's searches. Holds nothing that changes: threads share it."""
+
+    def __init__(self, http: FhirHttp, patient: str, as_of: datetime, post: bool) -> None:
+        self.http, self.patient, self.as_of, self.post = http, patient, as_of, post
+
+    def read(self, key: str) -> Reading:
+        """One key's rows; an error that the chart can do without becomes a problem."""
+        kind, params = query(key, self.patient)
+        try:
+            return self._person() if key == "patient" else self._all(key, kind, params)
+        except Unauthorised:
+            raise
+        except EhrError as error:
+            gone = key == "patient" and not isinstance(error, NotPermitted)
+            if gone or key in NEEDED:
+                raise
+            # What the server lacks or withholds cannot be cut short; what it failed to send was.
+            cut = isinstance(error, EhrUnavailable)
+            return Reading((), cut, 0, (f"{kind}: {type(error).__name__}",))
+
+    def _person(self) -> Reading:
+        row = self.http.get(f"Patient/{self.patient}")
+        if row.get("resourceType") != "Patient":
+            raise MalformedAnswer("the answer is no Patient", "Patient")
+        ours = row.get("id") == self.patient
+        return Reading((row,) if ours else (), foreign=int(not ours))
+
+    def _all(self, key: str, kind: str, params: Params) -> Reading:
+        pages, problems = _Pages(self, kind), []
+        try:
+            page = self.http.search(kind, params, post=self.post)
+        except NotUnderstood:  # a server that refuses a parameter it does not know: ask again, plainly
+            plain = {name: value for name, value in params.items() if name not in OPTIONAL}
+            page = self.http.search(kind, plain, post=self.post)
+            problems.append(f"{kind}: asked again without {', '.join(sorted(OPTIONAL & set(params)))}")
+        cut = pages.follow(page, dated=key in NEEDED)
+        return Reading(tuple(pages.rows), cut, pages.foreign, (*problems, *pages.problems))
+
+
+class _Pages:
+    """The rows of one search, page by page."""
+
+    def __init__(self, search: _Search, kind: str) -> None:
+        self.search, self.kind = search, kind
+        self.rows: list[dict[str, Any]] = []
+        self.foreign = 0
+        self.problems: list[str] = []
+
+    def follow(self, page: dict[str, Any], *, dated: bool) -> bool:
+        """Take `page` and those after it. Whether the hospital had more that was not read."""
+        http, seen = self.search.http, set[str]()
+        while True:
+            self._take(page)
+            try:
+                link = http.next_url(page)
+            except ForeignAddress:
+                self.problems.append(f"{self.kind}: the next page is on another server; not followed")
+                return True
+            if dated and has_more(page) and reaches_far(self.rows, self.search.as_of):
+                return False
+            if link is None:
+                return has_more(page) and len(self.rows) + self.foreign < page["total"]
+            if link in seen or len(seen) + 1 >= MOST_PAGES or len(self.rows) >= MOST_ROWS:
+                why = "pages go in a circle" if link in seen else f"more than {len(self.rows)} rows"
+                self.problems.append(f"{self.kind}: {why}")
+                return True
+            seen.add(link)
+            try:
+                page = http.get(link)
+            except Unauthorised:
+                raise
+            except EhrError as error:
+                self.problems.append(f"{self.kind}: a further page: {type(error).__name__}")
+                return True
+
+    def _take(self, page: dict[str, Any]) -> None:
+        """Keep this patient's matches and what was included with them; count the rest."""
+        entries = page.get("entry") or []
+        if page.get("resourceType") != "Bundle" or not isinstance(entries, list):
+            raise MalformedAnswer("the answer to a search is no Bundle", self.kind)
+        for entry in entries:
+            row = entry.get("resource") if isinstance(entry, dict) else None
+            if not isinstance(row, dict):
+                continue
+            search = entry.get("search")
+            mode = search.get("mode") if isinstance(search, dict) else None
+            kind = row.get("resourceType")
+            if kind == "OperationOutcome" or mode == "outcome":
+                self.problems += [f"{self.kind}: the server says {code}" for code in issue_codes(row)]
+            elif mode != "include" and kind != self.kind:
+                continue  # a server that ignores what was asked
+            elif belongs(row, self.search.patient, self.search.http.base):
+                self.rows.append(row)
+            else:
+                self.foreign += 1
+
+
+def query(key: str, patient: str) -> tuple[str, Params]:
+    """Type and parameters of one key's search, unencoded; transport encodes them."""
+    kind, _, rest = TEMPLATES[key].replace(PATIENT, patient).partition("?")
+    params = dict(parse_qsl(rest))
+    if key in INCLUDED:
+        params["_include"] = INCLUDED[key]
+    return kind.split("/")[0], params
