@@ -39,6 +39,7 @@ def client_assertion(
     if who.signing_key is None:
         raise ValueError("a client without a signing key makes no assertion")
     name = algorithm(who.signing_key)
+    who.signing_key.ensure_kid()
     header = {"alg": name, "kid": who.signing_key.kid, "typ": "JWT"}
     iat = int(now.timestamp())
     claims = {
