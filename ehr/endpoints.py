@@ -36,7 +36,7 @@ class Endpoints:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return asdict(self)
+        return {**asdict(self), "capabilities": list(self.capabilities)}
 
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> Self:

@@ -69,7 +69,7 @@ class Pending:
 
     def to_dict(self) -> dict[str, Any]:
         """For an encrypted vault: it holds the PKCE verifier."""
-        return asdict(self)
+        return {**asdict(self), "endpoints": self.endpoints.to_dict()}
 
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> Self:

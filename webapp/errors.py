@@ -27,7 +27,7 @@ from ehr.errors import (
     UnknownIssuer,
     UntrustedCaller,
 )
-from governance.errors import LedgerUnavailable
+from governance.errors import GovernanceError, LedgerUnavailable
 from inference.errors import OrdertimeError
 from webapp import words
 
@@ -48,6 +48,7 @@ STATUS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (EhrUnavailable, 502, "transient", "hospital-silent"),
     (EhrError, 502, "processing", "hospital-silent"),
     (LedgerUnavailable, 503, "transient", "ledger-unavailable"),
+    (GovernanceError, 500, "exception", "fault"),
     (OrdertimeError, 500, "exception", "model-fault"),
 )
 
@@ -86,6 +87,8 @@ def _any(error: Exception) -> Response:
         reference=reference, path=request.url_rule.rule if request.url_rule else "", exc_info=not known,
     )
     text = str(error) if known else f"an internal fault, reference {reference}"
+    if isinstance(error, EhrUnavailable):
+        text = f"the hospital's server gave no usable answer, so nothing is advised ({error})"
     if for_machines():
         answer = outcome(status, issue, text)
     else:
