@@ -25,6 +25,8 @@ TOPIC_SYSTEM: Final = "urn:ordertime:model"
 NEWS2_SPEAKS: Final = 7.0  # emergency review (RCP 2017): said even where no model may speak
 RULES_SPEAK: Final = ("rule-in", "rule-out")
 SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
+GAPS: Final = re.compile(r"[^\S\u00a0]+")
+BOUND: Final = re.compile(r"[<>](?=\d)")  # "<5 ng/L" in words: an angle bracket is a tag to somebody
 RAW_HTML: Final = re.compile(r"(?<!\\)<[a-zA-Z/!?]")
 
 
@@ -73,16 +75,25 @@ def card(
 
 
 def plain(text: str) -> str:
-    """`text` from outside as Markdown that renders as itself: no emphasis, no link, no HTML, one line."""
-    escaped = SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """`text` from outside as Markdown that renders as itself, on one line: no emphasis, link or HTML.
+
+    "<5" becomes "below 5".
+    """
+    escaped = SPECIAL.sub(r"\\\1", _on_one_line(text))
     return escaped.replace("://", ":\\//").replace("www.", "www\\.").replace("@", "\\@")
 
 
 def shortened(summary: str) -> str:
-    """The summary within its limit, cut at a word."""
-    if len(summary) <= LONGEST:
-        return summary
-    return f"{summary[: LONGEST - 1].rsplit(' ', 1)[0].rstrip(',;.')}…"
+    """The summary as one plain line within its limit, cut at a word; angle brackets are replaced."""
+    line = _on_one_line(summary).replace("<", "‹").replace(">", "›")
+    if len(line) <= LONGEST:
+        return line
+    return f"{line[: LONGEST - 1].rsplit(' ', 1)[0].rstrip(',;.')}…"
+
+
+def _on_one_line(text: str) -> str:
+    """White space as single spaces (those that do not break stay), "<5" as "below 5"."""
+    return BOUND.sub(lambda found: "below " if found[0] == "<" else "above ", GAPS.sub(" ", text).strip(" "))
 
 
 def lint(card: Mapping[str, Any]) -> tuple[str, ...]:
@@ -139,20 +150,19 @@ def _prediction_says(
             share = words.percent(p.probability)
             return say("en", "card.summary-disagree", rule=name, p=share, verdict=verdict), "disagree"
         return (_prediction_summary(found, p), "prediction") if p.probability >= threshold else None
-    why = say("en", found.reason) if found.reason is not None else ""
-    if found.status is Status.INDETERMINATE:
-        rule_says = _bedside_says(found)
-        return rule_says or (
-            say("en", "card.summary-indeterminate", subject=subject, reason=why),
-            "indeterminate",
-        )
-    if found.status is Status.INSUFFICIENT and say_insufficient:
-        rule_says = _bedside_says(found)
-        return rule_says or (
-            say("en", "card.summary-insufficient", subject=subject, reason=why),
-            "insufficient",
-        )
+    if found.status is Status.INDETERMINATE or (found.status is Status.INSUFFICIENT and say_insufficient):
+        return _bedside_says(found) or (_status_summary(found, subject), found.status.value)
     return None
+
+
+def _status_summary(found: Assessment, subject: str) -> str:
+    """Why there is no prediction; the reason only where it fits whole."""
+    why = say("en", found.reason) if found.reason is not None else ""
+    full, bare = (
+        say("en", f"card.summary-{found.status.value}", subject=subject, reason=reason).strip()
+        for reason in (why, "")
+    )
+    return full if len(full) + len(say("en", "card.demonstration")) <= LONGEST else bare
 
 
 def _prediction_summary(found: Assessment, p: Prediction) -> str:
@@ -223,7 +233,7 @@ def _detail(found: Assessment, state: State, zone: tzinfo) -> str:
     model = say("en", f"models.{found.model}.name").lower()
     foot = say(
         "en",
-        "card.foot",
+        "card.foot-withheld" if state in WITHHELD else "card.foot",
         as_of=words.moment(found.as_of, zone),
         offset=words.offset(found.as_of, zone),
         model=model,
@@ -264,7 +274,7 @@ def _reason_lines(found: Assessment, zone: tzinfo, every: Sequence[Reason]) -> l
     for key, upward, count in (("up", True, 3), ("down", False, 2)):
         told = [reasons.sentence(reason, found.as_of, zone) for reason in reasons.named(every, upward, count)]
         if told:
-            lines.append(say("en", f"card.{key}", list="; ".join(plain(words.inline(text)) for text in told)))
+            lines.append(say("en", f"card.{key}", list="; ".join(plain(text) for text in told)))
     return lines
 
 

@@ -103,9 +103,9 @@ def why(found: Explanation, as_of: datetime, zone: tzinfo, person: Mapping[str, 
 
 
 def sentence(reason: Reason, as_of: datetime, zone: tzinfo) -> str:
-    """ "Respiratory rate 30/min (05:40), up from 22/min (22 Nov 17:00)" in one piece."""
+    """ "respiratory rate 30/min (05:40), up from 22/min (22 Nov 17:00)": a reason inside a sentence."""
     label, value, rest = _told(reason, as_of, zone, {})
-    return f"{label} {value}{rest}"
+    return f"{words.inline(label)} {value}{rest}"
 
 
 def named(reasons: Sequence[Reason], upward: bool, count: int) -> list[Reason]:

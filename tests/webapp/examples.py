@@ -286,6 +286,9 @@ def hs(value: float, hours: float, *, bound: str = "", sent: str = "", unit: str
     )
 
 
+ESC_SOURCE = (
+    "ESC 2023 guidelines for acute coronary syndromes, Supplementary Table S4, and four agreeing sources"
+)
 RULE_IN = RuleResult(
     rule="esc-0-1h",
     assay="Elecsys hs-cTnT (Roche)",
@@ -312,7 +315,7 @@ RULE_IN = RuleResult(
             True,
         ),
     ),
-    source="ESC 2023 guidelines for acute coronary syndromes, Supplementary Table S4, and four agreeing sources",
+    source=ESC_SOURCE,
     verified="verified",
     cautions=(Phrase("esc-for-suspected-acs"), Phrase("kidney-disease")),
 )
@@ -354,7 +357,7 @@ NOT_APPLIED = RuleResult(
         RuleStep(Phrase("esc-very-low", {"value": "<5", "limit": 5.0, "unit": "ng/L"}), True),
         RuleStep(Phrase("esc-interval", {"target": 60, "window": 10, "minutes": 192}), False),
     ),
-    source="ESC 2023 guidelines for acute coronary syndromes, Supplementary Table S4, and four agreeing sources",
+    source=ESC_SOURCE,
     verified="verified",
     cautions=(Phrase("esc-for-suspected-acs"), Phrase("onset-recent", {"hours": 2.0, "limit": 3.0})),
 )

@@ -11,7 +11,24 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 ROOT = Path(__file__).resolve().parents[2]
 SILENT_TAGS = frozenset({"script", "style", "title", "head"})
 BLOCKS = frozenset(
-    ["address", "article", "aside", "blockquote", "caption", "dd", "details", "div", "dl", "dt", "footer", "form", "h1", "h2", "h3", "h4", "header", "li", "main", "nav", "ol", "p", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "svg", "option", "label", "button", "br"]
+    [
+        *(
+            "article",
+            "blockquote",
+            "br",
+            "button",
+            "caption",
+            "dd",
+            "details",
+            "div",
+            "dl",
+            "dt",
+            "footer",
+            "form",
+        ),
+        *("h1", "h2", "h3", "h4", "header", "label", "li", "main", "nav", "ol", "option", "p", "section"),
+        *("summary", "svg", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"),
+    ]
 )
 
 

@@ -1,0 +1,138 @@
+"""The pages and cards held by golden files, by name: every state a face can meet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from inference.assessment import Assessment, State
+from tests.webapp import examples, pages
+from webapp import cards, handout, result
+
+GOLDEN = Path(__file__).with_name("golden")
+BANNER = result.Banner("Whitfield, Marcus T.", date(1954, 3, 8), "male", "0048213")
+LAUNCH = "https://ordertime.example/launch"
+UUID = "5c9e1a52-53a7-4f5d-9d0c-1f6f0a7f3b11"
+
+PAGES: Mapping[str, tuple[tuple[Assessment, State], ...]] = {
+    "assessed": (
+        (examples.VENTILATION_ASSESSED, State.ACTIVE),
+        (examples.TROPONIN_ASSESSED, State.ACTIVE),
+    ),
+    "demonstration": (
+        (examples.VENTILATION_ASSESSED, State.DEMONSTRATION),
+        (examples.TROPONIN_RULE_IN, State.DEMONSTRATION),
+    ),
+    "low-and-disagreeing": (
+        (examples.VENTILATION_LOW, State.ACTIVE),
+        (examples.TROPONIN_DISAGREE, State.ACTIVE),
+    ),
+    "indeterminate": (
+        (examples.VENTILATION_INDETERMINATE, State.ACTIVE),
+        (examples.TROPONIN_CENSORED, State.ACTIVE),
+    ),
+    "outside-training": ((examples.VENTILATION_OUTSIDE, State.ACTIVE),),
+    "insufficient": (
+        (examples.VENTILATION_INSUFFICIENT, State.ACTIVE),
+        (examples.TROPONIN_NONE, State.ACTIVE),
+    ),
+    "excluded": ((examples.VENTILATION_EXCLUDED, State.ACTIVE), (examples.VENTILATION_CHILD, State.ACTIVE)),
+    "stale": ((examples.VENTILATION_STALE, State.ACTIVE),),
+    "silent": ((examples.VENTILATION_ASSESSED, State.SILENT), (examples.TROPONIN_RULE_IN, State.SILENT)),
+    "suspended": ((examples.VENTILATION_ASSESSED, State.SUSPENDED),),
+    "hospital-silent": (),
+}
+HANDOUTS: Mapping[str, tuple[Assessment, State]] = {
+    "ventilation": (examples.VENTILATION_ASSESSED, State.ACTIVE),
+    "ventilation-low": (examples.VENTILATION_LOW, State.ACTIVE),
+    "troponin": (examples.TROPONIN_ASSESSED, State.ACTIVE),
+    "demonstration": (examples.VENTILATION_ASSESSED, State.DEMONSTRATION),
+    "indeterminate": (examples.TROPONIN_RULE_IN, State.ACTIVE),
+    "no-result": (examples.TROPONIN_NONE, State.ACTIVE),
+    "ventilated": (examples.VENTILATION_EXCLUDED, State.ACTIVE),
+    "child": (examples.VENTILATION_CHILD, State.ACTIVE),
+    "silent": (examples.VENTILATION_ASSESSED, State.SILENT),
+    "suspended": (examples.VENTILATION_ASSESSED, State.SUSPENDED),
+}
+
+
+def shown(found: Assessment, state: State, **more: Any) -> result.Shown:
+    """One answer with all its forms."""
+    return result.Shown(
+        id=f"a1f0-{found.model}-{found.status}",
+        assessment=found,
+        state=state,
+        threshold=0.2,
+        feedback_url="/opinion",
+        release_url="/release",
+        handout_url="/handout",
+        pdf_url="/handout.pdf",
+        **more,
+    )
+
+
+def page(name: str, **more: Any) -> str:
+    """The result page of a case as HTML."""
+    if name == "hospital-silent":
+        more["trouble"] = "hospital-silent"
+    view = result.view(
+        [shown(found, state) for found, state in PAGES[name]],
+        zone=examples.ZONE,
+        opened=examples.OPENED,
+        banner=more.pop("banner", BANNER),
+        csrf="token-of-this-visit",
+        visit="visit-1",
+        about_url="/about",
+        again_url="/result",
+        **more,
+    )
+    return pages.render("result.html", view=view, language="en")
+
+
+def card(found: Assessment, state: State, **more: Any) -> dict[str, Any] | None:
+    """The card for one assessment at a site with a threshold of 20 %."""
+    values = {"threshold": 0.2, "warn_at": 0.4, "link_url": LAUNCH, "zone": examples.ZONE, "uuid": UUID}
+    return cards.card(found, state=state, **{**values, **more})
+
+
+def leaflet(name: str, language: str, /, **more: Any) -> str:
+    """A patient's page as HTML."""
+    found, state = HANDOUTS[name]
+    values: dict[str, Any] = {
+        "language": language,
+        "state": state,
+        "zone": examples.ZONE,
+        "name": "Marcus T. Whitfield",
+        "born": date(1954, 3, 8),
+        "released_by": "Dr. Ana Ruiz",
+        "released_at": examples.OPENED,
+    }
+    return pages.render("handout.html", view=handout.view(found, **{**values, **more}))
+
+
+def texts() -> dict[str, str]:
+    """Every golden file's name and what it should hold."""
+    found = {f"page-{name}.txt": pages.text(page(name)) for name in PAGES}
+    for name in HANDOUTS:
+        found |= {f"handout-{name}-{code}.txt": pages.text(leaflet(name, code)) for code in ("en", "es")}
+    for name, each in examples.EVERY.items():
+        for state in State:
+            said = card(each, state)
+            found[f"card-{name}-{state}.json"] = json.dumps(said, indent=1, ensure_ascii=False) + "\n"
+    return found
+
+
+def write() -> None:
+    """Write all golden files anew: to be read in the diff before they are committed."""
+    GOLDEN.mkdir(exist_ok=True)
+    for old in GOLDEN.iterdir():
+        old.unlink()
+    for name, text in texts().items():
+        (GOLDEN / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
