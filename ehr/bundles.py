@@ -44,10 +44,10 @@ def has_more(bundle: Resource) -> bool:
 
 
 def reaches_far(rows: Sequence[Resource], as_of: datetime | None = None) -> bool:
-    """Whether these rows are newest first, as asked, and go so far back (from `as_of` too) that older ones do not
-    matter.
+    """Whether these rows are newest first, as asked, and go back so far (from `as_of` too) that older ones
+    do not matter.
 
-    A server that does not sort is found out by any step upwards: its first page says nothing of the newest rows.
+    A server that does not sort is found out by any step upwards: its first page says nothing of the newest.
     """
     times: list[datetime] = []
     for row in rows:

@@ -19,14 +19,18 @@ TROPONINS: Final = ("troponin_t", "troponin_i", "hs_troponin_t", "hs_troponin_i"
 
 
 def coma_totals(parts: Sequence[ComaPart], measurements: Sequence[Measurement]) -> list[Measurement]:
-    """Eye + verbal + motor of one moment, where no total was charted then.
+    """Eye + verbal + motor of one moment, where no total was known as soon.
     "T" marks an intubated patient's 1.
     """
-    charted = {row.time for row in measurements if row.variable == "gcs"}
+    charted: dict[datetime, datetime] = {}
+    for row in measurements:
+        if row.variable == "gcs":
+            charted[row.time] = min(row.known, charted.get(row.time, row.known))
     moments: dict[datetime, dict[str, ComaPart]] = {}
     for part in parts:
         moments.setdefault(part.time, {})[part.part] = part
-    return [_total(found) for time, found in moments.items() if len(found) == 3 and time not in charted]
+    sums = [_total(found) for found in moments.values() if len(found) == 3]
+    return [row for row in sums if row.time not in charted or row.known < charted[row.time]]
 
 
 def _total(found: Mapping[str, ComaPart]) -> Measurement:

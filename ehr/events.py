@@ -8,7 +8,7 @@ it began, as far as can be known.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from ehr.lexicon import Lexicon
@@ -16,6 +16,7 @@ from ehr.moments import Clock, NotUsed
 from ehr.observations import Evidence
 from inference.chart import Event, Measurement, Source
 
+BEFORE: Final = timedelta(microseconds=1)
 BEGUN: Final = frozenset({"in-progress", "on-hold", "stopped", "completed", "unknown"})  # Procedure.status
 IN_USE: Final = frozenset({"active", "completed", "stopped", "on-hold"})  # DeviceUseStatement.status
 STAYED: Final = frozenset({"arrived", "triaged", "in-progress", "onleave", "finished"})  # Encounter.status
@@ -121,19 +122,15 @@ def place_words(location: Mapping[str, Any]) -> str:
 def evidence_events(evidence: Iterable[Evidence], admissions: Sequence[datetime]) -> list[Event]:
     """One event for each kind and stay: from the first row that shows it; over when the next stay begins.
 
-    In the last stay it has no end: a setting that is no longer charted does not say that the patient
-    breathes alone.
+    Until then it has no end: a setting that is no longer charted does not say that the patient breathes alone.
     """
     first: dict[tuple[str, int], Evidence] = {}
-    last: dict[tuple[str, int], datetime] = {}
     starts = sorted(admissions)
     for row in sorted(evidence, key=lambda row: (row.time, row.source.resource)):
-        key = (row.kind, sum(start <= row.time for start in starts))
-        first.setdefault(key, row)
-        last[key] = row.time
+        first.setdefault((row.kind, sum(start <= row.time for start in starts)), row)
     return [
-        Event(row.kind, row.time, last[key] if key[1] < len(starts) else None, row.source)
-        for key, row in first.items()
+        Event(kind, row.time, starts[stay] - BEFORE if stay < len(starts) else None, row.source)
+        for (kind, stay), row in first.items()
     ]
 
 
