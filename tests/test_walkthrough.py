@@ -8,7 +8,6 @@ kept under var/screenshots.
 from __future__ import annotations
 
 import io
-import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,15 +36,15 @@ def physician(demonstration: Demonstration, chromium: Any) -> Iterator[Any]:
     assert not complaints, complaints
 
 
-def open_chart(page: Any, words: str) -> None:
-    row = page.locator("tr[data-row]", has_text=re.compile(words, re.IGNORECASE)).first
-    row.locator("a").first.click()
+def open_chart(page: Any, patient: str) -> None:
+    page.locator(f"a[href$='/chart/{patient}']").first.click()
     page.wait_for_selector("[data-chart]")
+    page.wait_for_load_state("networkidle")
 
 
 def order(page: Any, what: str) -> None:
-    page.fill("#order-search", what)
-    page.locator("#catalogue [data-item]").first.click()
+    page.locator("#order-search").press_sequentially(what, delay=20)
+    page.locator("#catalogue [data-item]:visible").first.click()
     page.wait_for_selector("#drafts fieldset")
 
 
@@ -60,7 +59,7 @@ def test_from_an_order_to_a_card_a_reason_and_a_page_for_the_patient(
 ) -> None:
     page = physician
     page.screenshot(path=pictures / "1-patients.png")
-    open_chart(page, "pneumonia")
+    open_chart(page, "pneumonia-worsening")
     order(page, "oxygen")
     card = page.locator("article.card").first
     card.wait_for(timeout=20_000)
@@ -114,7 +113,7 @@ def remembered(demonstration: Demonstration) -> None:
 
 def test_a_troponin_order_brings_the_guideline_beside_the_model(physician: Any, pictures: Path) -> None:
     page = physician
-    open_chart(page, "infarction|chest pain")
+    open_chart(page, "infarction-rising")
     page.locator("form[data-launch] button.app").click()
     frame = app_frame(page)
     frame.locator("#troponin-trend").scroll_into_view_if_needed()
@@ -127,7 +126,7 @@ def test_the_result_page_fits_a_side_panel_and_a_desktop(
     physician: Any, pictures: Path, width: int
 ) -> None:
     page = physician
-    open_chart(page, "pneumonia")
+    open_chart(page, "pneumonia-worsening")
     page.locator("form[data-launch] button.app").click()
     app_frame(page)
     address = next(each for each in page.frames if each.name == "app").url
