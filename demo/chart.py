@@ -251,11 +251,13 @@ def _polyline(recent: list[Reading], now: datetime, hours: float = 12) -> str:
     values = [one.value for one in shown if one.value is not None]
     if len(values) < 2:
         return ""
-    low, width = min(values), max(max(values) - min(values), 1.0)
+    span = now - shown[0].time
+    height = max(max(values) - min(values), 0.05 * max(values), 1e-6)  # a twitch is not drawn as a storm
+    base = (max(values) + min(values) - height) / 2
     points = []
     for one, value in zip(shown, values, strict=True):
-        across = 100 * (1 - (now - one.time) / timedelta(hours=hours))
-        points.append(f"{across:.1f},{25 - 22 * (value - low) / width:.1f}")
+        across = 100 * (1 - (now - one.time) / span)
+        points.append(f"{across:.1f},{25 - 22 * (value - base) / height:.1f}")
     return " ".join(points)
 
 

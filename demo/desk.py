@@ -65,8 +65,9 @@ class Desk:
         heard = list(answers)
         speaking = {one.service.id for one in heard if one.cards}
         signing = any(one.service.hook == "order-sign" for one in heard)
-        self.cards = [one for one in self.cards if one.service.id not in speaking and not signing]
-        self.cards += [Shown(one.service, card, one.service.hook) for one in heard for card in one.cards]
+        before = [one for one in self.cards if one.service.id not in speaking and not signing]
+        new = [Shown(one.service, card, one.service.hook) for one in heard for card in one.cards]
+        self.cards = new + before
         self.problems = [one for one in heard if one.problem]
 
     def find(self, uuid: str) -> Shown | None:

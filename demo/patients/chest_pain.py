@@ -52,7 +52,6 @@ def infarction(now: datetime) -> Story:
     story = _emergency(
         now, "infarction-rising", Person("100331", "Ruth", "Salinger", "female", 63), arrived=3.1, onset=5.2
     )
-    story.allergy()
     story.condition("44054006", "Diabetes mellitus type 2")
     chart(
         story,

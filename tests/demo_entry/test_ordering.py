@@ -250,3 +250,12 @@ def test_a_card_with_hardly_anything_in_it_is_drawn(page: FlaskClient, peers: Pa
     assert "&lt;b&gt;bold" in shown
     assert "For information" in shown
     assert "Override" not in shown  # nothing to answer to without a uuid
+
+
+def test_what_a_service_says_now_stands_above_what_was_said_before(page: FlaskClient, peers: Pair) -> None:
+    advise(peers, "patient-view", uuid="u-view", summary="Said on opening")
+    page.get(f"{CHART}/advice")
+    advise(peers, "order-select", uuid="u-select", summary="Said on choosing")
+    shown = do(page, "orders", item="oxygen")
+    assert "Said on choosing" in shown
+    assert "Said on opening" not in shown  # the same service spoke again

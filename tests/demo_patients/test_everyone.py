@@ -121,3 +121,8 @@ def references(value: Any) -> list[str]:
     if isinstance(value, list):
         return [found for inner in value for found in references(inner)]
     return []
+
+
+def test_a_patient_has_at_most_one_word_on_allergies(resources: list[dict[str, Any]]) -> None:
+    about = [r["patient"]["reference"] for r in resources if r["resourceType"] == "AllergyIntolerance"]
+    assert len(about) == len(set(about)) == len(STORIES) - 1  # nobody has asked the woman with the empty chart
