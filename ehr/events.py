@@ -122,7 +122,7 @@ def place_words(location: Mapping[str, Any]) -> str:
 def evidence_events(evidence: Iterable[Evidence], admissions: Sequence[datetime]) -> list[Event]:
     """One event for each kind and stay: from the first row that shows it; over when the next stay begins.
 
-    Until then it has no end: a setting that is no longer charted does not say that the patient breathes alone.
+    Until then it has no end: a setting no longer charted does not say that the patient breathes alone.
     """
     first: dict[tuple[str, int], Evidence] = {}
     starts = sorted(admissions)
