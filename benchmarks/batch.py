@@ -1,6 +1,6 @@
 """Batch scoring: patient-moments a second and peak memory, with parsing the same files beside it.
 
-    python -m benchmarks.batch [--patients 2000] [--observations 400]
+python -m benchmarks.batch [--patients 2000] [--observations 400]
 """
 
 from __future__ import annotations
@@ -63,15 +63,33 @@ def main() -> None:
         floor = parsed(folder)
         began = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "wsgi", "score", "--bulk-export", name, "--as-of", str(moments),
-             "--out", str(folder / "out.csv"), "--workers", str(told.workers)],
+            [
+                sys.executable,
+                "-m",
+                "flask",
+                "--app",
+                "wsgi",
+                "score",
+                "--bulk-export",
+                name,
+                "--as-of",
+                str(moments),
+                "--out",
+                str(folder / "out.csv"),
+                "--workers",
+                str(told.workers),
+            ],
             check=True,
         )
         seconds = time.perf_counter() - began
         answers = sum(1 for _ in (folder / "out.csv").open()) - 1
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"patient-moments      {told.patients}  ({told.observations} Observations each, {answers} rows out)")
-    print(f"seconds              {seconds:.1f}  (parsing alone, one core: {floor:.1f}; ratio {seconds / floor:.1f})")
+    print(
+        f"patient-moments      {told.patients}  ({told.observations} Observations each, {answers} rows out)"
+    )
+    print(
+        f"seconds              {seconds:.1f}  (parsing alone, one core: {floor:.1f}; ratio {seconds / floor:.1f})"
+    )
     print(f"patient-moments / s  {told.patients / seconds:.0f}   aim >= 200")
     print(f"peak memory          {peak:.0f} MB for the largest process; aim < 2,048 for all")
 

@@ -61,7 +61,9 @@ def keys_on_loopback(key: ECKey) -> tuple[ThreadingHTTPServer, str]:
 
 def tenant(folder: Path, jwks: str) -> None:
     """A site whose only business is this benchmark; every probability shows a card."""
-    models = "".join(f'[models.{name}]\nstate = "demonstration"\nthreshold = 0.001\n' for name in (VENTILATION, TROPONIN))
+    models = "".join(
+        f'[models.{name}]\nstate = "demonstration"\nthreshold = 0.001\n' for name in (VENTILATION, TROPONIN)
+    )
     (folder / "bench.toml").write_text(
         'id = "bench"\nname = "Benchmark"\nissuer = "http://127.0.0.1:9/fhir"\nclient_id = "bench"\n'
         'scopes = ["launch", "patient/Observation.rs"]\n'
@@ -78,19 +80,43 @@ def request_body(count: int, rng: random.Random) -> dict[str, Any]:
     for row in rows:
         kind[row["category"][0]["coding"][0]["code"] == "laboratory"].append(row)
     order = {
-        "resourceType": "ServiceRequest", "id": "o1", "status": "draft", "intent": "order",
+        "resourceType": "ServiceRequest",
+        "id": "o1",
+        "status": "draft",
+        "intent": "order",
         "subject": {"reference": "Patient/bench"},
-        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "57485005"}], "text": "Oxygen therapy"},
+        "code": {
+            "coding": [{"system": "http://snomed.info/sct", "code": "57485005"}],
+            "text": "Oxygen therapy",
+        },
     }
-    troponin = {**order, "id": "o2", "code": {"coding": [{"system": "http://loinc.org", "code": "10839-9"}], "text": "Troponin I"}}
+    troponin = {
+        **order,
+        "id": "o2",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "10839-9"}], "text": "Troponin I"},
+    }
     return {
-        "hook": "order-sign", "hookInstance": "", "context": {
-            "userId": "Practitioner/1", "patientId": "bench", "encounterId": "bench-stay",
-            "draftOrders": {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": order}, {"resource": troponin}]},
+        "hook": "order-sign",
+        "hookInstance": "",
+        "context": {
+            "userId": "Practitioner/1",
+            "patientId": "bench",
+            "encounterId": "bench-stay",
+            "draftOrders": {
+                "resourceType": "Bundle",
+                "type": "collection",
+                "entry": [{"resource": order}, {"resource": troponin}],
+            },
         },
         "prefetch": {
-            "patient": person, "encounters": bundle([stay]), "vitals": bundle(kind[False]), "laboratory": bundle(kind[True]), "procedures": bundle([]),
-            "deviceuse": bundle([]), "devices": bundle([]), "conditions": bundle([]),
+            "patient": person,
+            "encounters": bundle([stay]),
+            "vitals": bundle(kind[False]),
+            "laboratory": bundle(kind[True]),
+            "procedures": bundle([]),
+            "deviceuse": bundle([]),
+            "devices": bundle([]),
+            "conditions": bundle([]),
         },
     }
 
@@ -100,11 +126,14 @@ def call(client: httpx.Client, url: str, key: ECKey, body: dict[str, Any]) -> tu
     now = int(time.time())
     token = jwt.encode(
         {"alg": "ES384", "kid": key.kid, "typ": "JWT"},
-        {"iss": CLIENT, "aud": url, "iat": now, "exp": now + 300, "jti": secrets.token_hex(16)}, key,
+        {"iss": CLIENT, "aud": url, "iat": now, "exp": now + 300, "jti": secrets.token_hex(16)},
+        key,
     )
     content = json.dumps({**body, "hookInstance": str(uuid.uuid4())}).encode()
     began = time.perf_counter()
-    answer = client.post(url, content=content, headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+    answer = client.post(
+        url, content=content, headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    )
     return time.perf_counter() - began, answer
 
 
@@ -152,12 +181,19 @@ def main() -> None:
         folder = Path(name)
         tenant(folder, jwks)
         environment = {
-            **os.environ, "ORDERTIME_MODE": "demonstration", "ORDERTIME_PUBLIC_URL": base, "ORDERTIME_TENANTS": name,
-            "ORDERTIME_SECRET_KEY": secrets.token_hex(32), "DATABASE_URL": f"sqlite:///{folder / 'bench.db'}",
-            "ORDERTIME_LOG_LEVEL": "WARNING", "WEB_CONCURRENCY": "1",
+            **os.environ,
+            "ORDERTIME_MODE": "demonstration",
+            "ORDERTIME_PUBLIC_URL": base,
+            "ORDERTIME_TENANTS": name,
+            "ORDERTIME_SECRET_KEY": secrets.token_hex(32),
+            "DATABASE_URL": f"sqlite:///{folder / 'bench.db'}",
+            "ORDERTIME_LOG_LEVEL": "WARNING",
+            "WEB_CONCURRENCY": "1",
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{told.port}", "wsgi:app"], cwd=ROOT, env=environment
+            [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{told.port}", "wsgi:app"],
+            cwd=ROOT,
+            env=environment,
         )
         try:
             wait_for(f"{base}/readyz", process)
@@ -181,15 +217,22 @@ def measure(url: str, key: ECKey, body: dict[str, Any], calls: int, service: str
     cuts = statistics.quantiles(seconds, n=100)
     parse, run = floor(body, 8192, service)
     print(f"\n{service}: {calls} calls, {len(answer.json()['cards'])} card each")
-    print(f"  p50 {cuts[49] * 1e3:6.1f} ms   p95 {cuts[94] * 1e3:6.1f} ms   p99 {cuts[98] * 1e3:6.1f} ms   aim p95 <= 150")
+    print(
+        f"  p50 {cuts[49] * 1e3:6.1f} ms   p95 {cuts[94] * 1e3:6.1f} ms   p99 {cuts[98] * 1e3:6.1f} ms   aim p95 <= 150"
+    )
     print(f"  floor: parsing the same JSON {parse:.2f} ms; 8,192 rows through the bare session {run:.1f} ms")
 
 
 def stages(base: str) -> None:
     """Where the time went, by the app's own counters."""
     text = httpx.get(f"{base}/metrics").text
-    sums = {m[1]: float(m[2]) for m in re.finditer(r'ordertime_stage_seconds_sum\{stage="([^"]+)"\} (\S+)', text)}
-    counts = {m[1]: float(m[2]) for m in re.finditer(r'ordertime_stage_seconds_count\{stage="([^"]+)"\} (\S+)', text)}
+    sums = {
+        m[1]: float(m[2]) for m in re.finditer(r'ordertime_stage_seconds_sum\{stage="([^"]+)"\} (\S+)', text)
+    }
+    counts = {
+        m[1]: float(m[2])
+        for m in re.finditer(r'ordertime_stage_seconds_count\{stage="([^"]+)"\} (\S+)', text)
+    }
     print("\nwhere the time goes, mean of both services")
     for stage, total in sorted(sums.items(), key=lambda pair: -pair[1]):
         print(f"  {stage:<12} {total / counts[stage] * 1e3:6.1f} ms")

@@ -49,7 +49,9 @@ def _text(value: object) -> str:
 
 
 def _name(value: object) -> str:
-    named = sorted(_rows(value), key=lambda row: USES.index(use) if (use := _text(row.get("use"))) in USES else len(USES))
+    named = sorted(
+        _rows(value), key=lambda row: USES.index(use) if (use := _text(row.get("use"))) in USES else len(USES)
+    )
     for row in named:
         if text := _text(row.get("text")):
             return text

@@ -15,11 +15,28 @@ from tests.webapp.house import House, standing
 from webapp.score import score
 
 PATIENTS = (
-    "pneumonia-worsening", "copd-retention", "sepsis", "ventilated", "high-flow", "infarction-rising",
-    "conventional-rising", "two-units", "below-limit-then-nine", "almost-empty", "child-asthma", "conflicting-rows",
+    "pneumonia-worsening",
+    "copd-retention",
+    "sepsis",
+    "ventilated",
+    "high-flow",
+    "infarction-rising",
+    "conventional-rising",
+    "two-units",
+    "below-limit-then-nine",
+    "almost-empty",
+    "child-asthma",
+    "conflicting-rows",
 )
 KINDS = (
-    "Patient", "Encounter", "Observation", "Procedure", "Device", "DeviceUseStatement", "Condition", "DiagnosticReport",
+    "Patient",
+    "Encounter",
+    "Observation",
+    "Procedure",
+    "Device",
+    "DeviceUseStatement",
+    "Condition",
+    "DiagnosticReport",
 )
 
 
@@ -35,8 +52,10 @@ def bulk_export(house: House, folder: Path, patients: tuple[str, ...]) -> None:
     for kind in KINDS:
         with (folder / f"{kind}.ndjson").open("w") as file:
             for patient in patients:
-                rows = [house.hospital.read("Patient", patient)] if kind == "Patient" else house.hospital.search(
-                    kind, {"patient": patient}
+                rows = (
+                    [house.hospital.read("Patient", patient)]
+                    if kind == "Patient"
+                    else house.hospital.search(kind, {"patient": patient})
                 )
                 file.writelines(json.dumps(row) + "\n" for row in rows)
 

@@ -122,9 +122,7 @@ def test_a_troponin_order_brings_the_guideline_beside_the_model(physician: Any, 
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-def test_the_result_page_fits_a_side_panel_and_a_desktop(
-    physician: Any, pictures: Path, width: int
-) -> None:
+def test_the_result_page_fits_a_side_panel_and_a_desktop(physician: Any, pictures: Path, width: int) -> None:
     page = physician
     open_chart(page, "pneumonia-worsening")
     page.locator("form[data-launch] button.app").click()

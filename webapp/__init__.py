@@ -39,4 +39,3 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     pages.install(app)  # /result /handout/<id> /about
     cli.install(app)  # flask --app wsgi score, db-upgrade
     return app
-

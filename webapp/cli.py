@@ -20,11 +20,23 @@ def install(app: Flask) -> None:
 
 
 @click.command()
-@click.option("--bulk-export", "export", required=True, type=click.Path(path_type=Path, exists=True, file_okay=False),
-              help="Folder with a FHIR R4 bulk export: Patient*.ndjson, Observation*.ndjson, ..., each also .gz.")
-@click.option("--as-of", "moments", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              help="CSV with the columns patient,as_of (ISO 8601 with a zone); many moments a patient.")
-@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.csv or FILE.parquet")
+@click.option(
+    "--bulk-export",
+    "export",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with a FHIR R4 bulk export: Patient*.ndjson, Observation*.ndjson, ..., each also .gz.",
+)
+@click.option(
+    "--as-of",
+    "moments",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="CSV with the columns patient,as_of (ISO 8601 with a zone); many moments a patient.",
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.csv or FILE.parquet"
+)
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
 @with_appcontext
 def score(export: Path, moments: Path, out: Path, workers: int) -> None:

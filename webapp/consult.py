@@ -43,14 +43,20 @@ class Consultation:
     policy: ModelPolicy
 
 
-def consult(record: Record, models: Iterable[Model], ledger: Ledger, occasion: Occasion) -> tuple[Consultation, ...]:
+def consult(
+    record: Record, models: Iterable[Model], ledger: Ledger, occasion: Occasion
+) -> tuple[Consultation, ...]:
     """Assess `record` at the occasion's moment with each model, write the ledger, return what was written.
 
     Raises LedgerUnavailable when an answer could not be kept: what is not remembered is not said.
     """
     chart = record.at(occasion.moment)
     return tuple(
-        _remembered(assess(chart, model, confirmed_assays=occasion.tenant.confirmed_assays, seed=SEED), ledger, occasion)
+        _remembered(
+            assess(chart, model, confirmed_assays=occasion.tenant.confirmed_assays, seed=SEED),
+            ledger,
+            occasion,
+        )
         for model in models
     )
 

@@ -6,6 +6,7 @@ anything about a patient. No fault becomes an empty answer.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from uuid import uuid4
 
@@ -33,23 +34,25 @@ from webapp import words
 
 log = structlog.get_logger()
 
-STATUS: tuple[tuple[type[Exception], int, str, str], ...] = (
+Answered = tuple[int, str, str]
+UNKNOWN: Answered = (500, "exception", "fault")
+STATUS: tuple[tuple[type[Exception], Answered], ...] = (
     # error, status, FHIR issue type, words' key of the page that people see
-    (MalformedRequest, 400, "invalid", "malformed"),
-    (LaunchRefused, 400, "business-rule", "launch-refused"),
-    (UntrustedCaller, 401, "login", "not-trusted"),
-    (Unauthorised, 401, "expired", "session-expired"),
-    (UnknownIssuer, 403, "forbidden", "unknown-hospital"),
-    (NotPermitted, 403, "forbidden", "not-permitted"),
-    (NotFound, 404, "not-found", "not-found"),
-    (Conflict, 409, "conflict", "conflict"),
-    (MissingData, 412, "required", "missing-data"),
-    (Throttled, 503, "throttled", "hospital-busy"),
-    (EhrUnavailable, 502, "transient", "hospital-silent"),
-    (EhrError, 502, "processing", "hospital-silent"),
-    (LedgerUnavailable, 503, "transient", "ledger-unavailable"),
-    (GovernanceError, 500, "exception", "fault"),
-    (OrdertimeError, 500, "exception", "model-fault"),
+    (MalformedRequest, (400, "invalid", "malformed")),
+    (LaunchRefused, (400, "business-rule", "launch-refused")),
+    (UntrustedCaller, (401, "login", "not-trusted")),
+    (Unauthorised, (401, "expired", "session-expired")),
+    (UnknownIssuer, (403, "forbidden", "unknown-hospital")),
+    (NotPermitted, (403, "forbidden", "not-permitted")),
+    (NotFound, (404, "not-found", "not-found")),
+    (Conflict, (409, "conflict", "conflict")),
+    (MissingData, (412, "required", "missing-data")),
+    (Throttled, (503, "throttled", "hospital-busy")),
+    (EhrUnavailable, (502, "transient", "hospital-silent")),
+    (EhrError, (502, "processing", "hospital-silent")),
+    (LedgerUnavailable, (503, "transient", "ledger-unavailable")),
+    (GovernanceError, (500, "exception", "fault")),
+    (OrdertimeError, (500, "exception", "model-fault")),
 )
 
 
@@ -75,29 +78,34 @@ def _http(error: HTTPException) -> Response:
 
 
 def _any(error: Exception) -> Response:
-    for kind, status, issue, key in STATUS:
-        if isinstance(error, kind):
-            break
-    else:
-        status, issue, key = 500, "exception", "fault"
-    reference = uuid4().hex[:12]
-    known = status != 500
+    status, issue, key = next((rest for kind, rest in STATUS if isinstance(error, kind)), UNKNOWN)
+    known, reference = status != 500, uuid4().hex[:12]
     log.log(
-        30 if known else 40, "refused" if known else "fault", status=status, error=type(error).__name__,
-        reference=reference, path=request.url_rule.rule if request.url_rule else "", exc_info=not known,
+        logging.WARNING if known else logging.ERROR,
+        "refused" if known else "fault",
+        status=status,
+        error=type(error).__name__,
+        reference=reference,
+        path=request.url_rule.rule if request.url_rule else "",
+        exc_info=not known,
     )
-    text = str(error) if known else f"an internal fault, reference {reference}"
-    if isinstance(error, EhrUnavailable):
-        text = f"the hospital's server gave no usable answer, so nothing is advised ({error})"
-    if for_machines():
-        answer = outcome(status, issue, text)
-    else:
+    if not for_machines():
         answer = page(status, key, error if known else None, reference)
+    else:
+        answer = outcome(
+            status, issue, _said(error) if known else f"an internal fault, reference {reference}"
+        )
     if isinstance(error, Throttled) and error.retry_after:
         answer.headers["Retry-After"] = str(int(error.retry_after) or 1)
     if status == 401 and for_machines():
         answer.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     return answer
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, EhrUnavailable):
+        return f"the hospital's server gave no usable answer, so nothing is advised ({error})"
+    return str(error)
 
 
 def for_machines() -> bool:

@@ -44,7 +44,10 @@ def install(app: Flask) -> None:
 @door.get("/cds-services")
 def discovery() -> Response:
     """Which services there are. Holds no patient data, so it is open."""
-    titles = {name: (words.say("en", f"service.{name}.title"), words.say("en", f"service.{name}.text")) for name in MODELS}
+    titles = {
+        name: (words.say("en", f"service.{name}.title"), words.say("en", f"service.{name}.text"))
+        for name in MODELS
+    }
     return jsonify(wire.discovery(titles))
 
 
@@ -63,7 +66,9 @@ def service(service: str) -> Response:
         body = {"cards": _advice(rooms, model, caller.tenant, asked)}
         if time.monotonic() - began > rooms.settings.hook_deadline:
             CARDS.labels(service, "late").inc()
-            return outcome(503, "timeout", "the answer came too late to be of use at the bedside; nothing is advised")
+            return outcome(
+                503, "timeout", "the answer came too late to be of use at the bedside; nothing is advised"
+            )
     rooms.vault.put("hook-answer", key, {"body": body}, REPLAY.total_seconds())
     CARDS.labels(service, "card" if body["cards"] else "nothing to advise").inc()
     return jsonify(body)
@@ -118,12 +123,22 @@ def _advice(rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest)
         gathered = wire.gather(asked, lambda: _fetch(rooms, tenant, asked))
         FOREIGN.labels("hook").inc(gathered.foreign)
         record = read_record(
-            asked.patient, gathered.resources, local_codes=tenant.local_codes,
-            zone=ZoneInfo(tenant.time_zone), truncated=gathered.truncated,
+            asked.patient,
+            gathered.resources,
+            local_codes=tenant.local_codes,
+            zone=ZoneInfo(tenant.time_zone),
+            truncated=gathered.truncated,
         )
     with STAGES.labels("consult").time():
         occasion = Occasion(
-            tenant, asked.patient, moment, "hook", asked.hook_instance, asked.hook, asked.user, asked.encounter
+            tenant,
+            asked.patient,
+            moment,
+            "hook",
+            asked.hook_instance,
+            asked.hook,
+            asked.user,
+            asked.encounter,
         )
         (found,) = consult(record, [model], rooms.ledger, occasion)
     with STAGES.labels("card").time():
@@ -140,7 +155,9 @@ def _fetch(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest) -> Reading:
     return read_patient(http, asked.patient, as_of=rooms.clock(), quirks=tenant.quirks)
 
 
-def _card(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest, found: Consultation) -> dict[str, Any] | None:
+def _card(
+    rooms: Rooms, tenant: Tenant, asked: wire.HookRequest, found: Consultation
+) -> dict[str, Any] | None:
     uuid = str(uuid4())
     card = cards.card(
         found.assessment,
@@ -157,8 +174,13 @@ def _card(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest, found: Consulta
     if card and not asked.for_clinician:
         return None  # a patient's own view gets no clinician's card
     rooms.ledger.card(
-        uuid, found.id, shown_at=rooms.clock(), hook=asked.hook, indicator=card["indicator"] if card else "",
-        summary=card["summary"] if card else "", withheld="" if card else "nothing to add",
+        uuid,
+        found.id,
+        shown_at=rooms.clock(),
+        hook=asked.hook,
+        indicator=card["indicator"] if card else "",
+        summary=card["summary"] if card else "",
+        withheld="" if card else "nothing to add",
     )
     return card
 

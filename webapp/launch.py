@@ -8,6 +8,7 @@ a cookie, a page, a log or an address.
 from __future__ import annotations
 
 from datetime import timedelta
+
 from flask import Blueprint, Flask, Response, jsonify, make_response, redirect, request, url_for
 
 from ehr import smart
@@ -45,7 +46,9 @@ def _begin(launch_token: str | None) -> Response:
     rooms = here()
     tenant = rooms.tenants.by_issuer(request.args["iss"])
     endpoints = smart.discover(rooms.http, tenant)
-    pending = smart.begin(tenant, endpoints, redirect_uri=_redirect_uri(rooms), launch=launch_token, iss=request.args["iss"])
+    pending = smart.begin(
+        tenant, endpoints, redirect_uri=_redirect_uri(rooms), launch=launch_token, iss=request.args["iss"]
+    )
     secret = security.fresh()
     kept = {"pending": pending.to_dict(), "browser": security.digest(secret)}
     rooms.vault.put("launch", pending.state, kept, LAUNCH.total_seconds())
@@ -72,8 +75,12 @@ def callback() -> Response:
     visit, secret = security.fresh(), security.fresh()
     lasting = timedelta(hours=rooms.settings.visit_hours)
     opened = {
-        "tenant": tenant.id, "grant": grant.to_dict(), "browser": security.digest(secret),
-        "opened": rooms.clock().isoformat(), "app_context": grant.app_context, "about": {},
+        "tenant": tenant.id,
+        "grant": grant.to_dict(),
+        "browser": security.digest(secret),
+        "opened": rooms.clock().isoformat(),
+        "app_context": grant.app_context,
+        "about": {},
     }
     rooms.vault.put("visit", visit, opened, lasting.total_seconds())
     rooms.ledger.event("launched", tenant=tenant.id, patient=grant.patient, user=grant.user)

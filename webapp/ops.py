@@ -27,11 +27,15 @@ from webapp.settings import Settings
 
 ANSWERS = Counter("ordertime_answers_total", "Answers given, by route and status", ["route", "status"])
 SECONDS = Histogram(
-    "ordertime_answer_seconds", "Seconds to answer, by route", ["route"],
+    "ordertime_answer_seconds",
+    "Seconds to answer, by route",
+    ["route"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2, 5, 10),
 )
 STAGES = Histogram(
-    "ordertime_stage_seconds", "Seconds spent in each stage of a consultation", ["stage"],
+    "ordertime_stage_seconds",
+    "Seconds spent in each stage of a consultation",
+    ["stage"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
 )
 CARDS = Counter("ordertime_cards_total", "Hook answers, by service and what was said", ["service", "said"])
@@ -64,11 +68,15 @@ def readyz() -> tuple[Response, int]:
         "tenants": lambda: bool(list(rooms.tenants)) or not rooms.settings.production,
     }
     found = {name: _holds(check) for name, check in checks.items()}
-    models = {
-        name: {"version": model.version, "device": model.device} for name, model in rooms.models.items()
-    } if found["models"] else {}
+    models = (
+        {name: {"version": model.version, "device": model.device} for name, model in rooms.models.items()}
+        if found["models"]
+        else {}
+    )
     ready = all(found.values())
-    return jsonify(status="ready" if ready else "not ready", checks=found, models=models), 200 if ready else 503
+    return jsonify(
+        status="ready" if ready else "not ready", checks=found, models=models
+    ), 200 if ready else 503
 
 
 def _holds(check: object) -> bool:
@@ -86,12 +94,15 @@ def metrics() -> Response:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry, path=here().settings.metrics_folder)  # type: ignore[no-untyped-call]
     lines = generate_latest(registry).decode()
-    lines += "# HELP ordertime_model_state 1 for the state a model has at a tenant\n# TYPE ordertime_model_state gauge\n"
+    lines += "# HELP ordertime_model_state 1 for the state a model has at a tenant\n"
+    lines += "# TYPE ordertime_model_state gauge\n"
     for tenant in here().tenants:
         for name, policy in tenant.models.items():
             for state in State:
                 value = int(policy.state == state)
-                lines += f'ordertime_model_state{{tenant="{tenant.id}",model="{name}",state="{state}"}} {value}\n'
+                lines += (
+                    f'ordertime_model_state{{tenant="{tenant.id}",model="{name}",state="{state}"}} {value}\n'
+                )
     for name, count in here().ledger.counts().items():
         lines += f"# TYPE ordertime_ledger_{name} gauge\nordertime_ledger_{name} {count}\n"
     return Response(lines, mimetype=CONTENT_TYPE_LATEST)
@@ -120,7 +131,9 @@ def log_to_stderr(settings: Settings) -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[settings.log_level]
+        ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -44,7 +44,9 @@ def result() -> Response:
     rooms = here()
     visit = visits.with_fresh_token(rooms, visits.current(rooms))
     if not visit.grant.for_clinician:
-        raise NotPermitted("this page is written for clinicians; ask your care team for the page made for you")
+        raise NotPermitted(
+            "this page is written for clinicians; ask your care team for the page made for you"
+        )
     if not smart.permissions(visit.grant.scope).may("Observation", "s"):
         raise NotPermitted("this launch did not grant reading observations, so there is no chart to assess")
     reading, visit = _read(rooms, visit)
@@ -52,19 +54,35 @@ def result() -> Response:
     moment = rooms.clock()
     with STAGES.labels("consult").time():
         record = read_record(
-            visit.grant.patient, reading.resources, local_codes=visit.tenant.local_codes,
-            zone=ZoneInfo(visit.tenant.time_zone), truncated=reading.truncated,
+            visit.grant.patient,
+            reading.resources,
+            local_codes=visit.tenant.local_codes,
+            zone=ZoneInfo(visit.tenant.time_zone),
+            truncated=reading.truncated,
         )
         occasion = Occasion(
-            visit.tenant, visit.grant.patient, moment, "launch",
-            user=visit.grant.user, encounter=visit.grant.encounter or "",
+            visit.tenant,
+            visit.grant.patient,
+            moment,
+            "launch",
+            user=visit.grant.user,
+            encounter=visit.grant.encounter or "",
         )
         found = consult(record, rooms.models.values(), rooms.ledger, occasion)
-    visits.remember(rooms, visit, {
-        "name": who.name, "born": who.born.isoformat() if who.born else "", "language": who.language,
-        "sex": who.sex, "mrn": who.record_number, "answers": [each.id for each in found],
-        "foreign": reading.foreign, "focus": _focus(rooms, visit),
-    })
+    visits.remember(
+        rooms,
+        visit,
+        {
+            "name": who.name,
+            "born": who.born.isoformat() if who.born else "",
+            "language": who.language,
+            "sex": who.sex,
+            "mrn": who.record_number,
+            "answers": [each.id for each in found],
+            "foreign": reading.foreign,
+            "focus": _focus(rooms, visit),
+        },
+    )
     for each in found:
         rooms.ledger.viewed(each.id, user=visit.grant.user, where="result")
     return _result(rooms, visits.current(rooms))
@@ -89,7 +107,10 @@ def opinion(key: str) -> Response:
     if len(comment) > LONGEST_COMMENT:
         raise MalformedRequest(f"a comment has at most {LONGEST_COMMENT} characters", "comment")
     rooms.ledger.event(
-        "opinion", assessment=recorded.id, user=visit.grant.user, detail={"opinion": chosen, "comment": comment}
+        "opinion",
+        assessment=recorded.id,
+        user=visit.grant.user,
+        detail={"opinion": chosen, "comment": comment},
     )
     return _back(visit, recorded)
 
@@ -101,7 +122,9 @@ def release(key: str) -> Response:
     visit, recorded = _asked(rooms, key)
     language = handout.spoken_language(request.form.get("language") or visit.about("language") or "en")
     if not visit.clinician:
-        raise NotPermitted("a page for the patient is released by a clinician; the hospital says this user is none")
+        raise NotPermitted(
+            "a page for the patient is released by a clinician; the hospital says this user is none"
+        )
     if request.form.get("read") != "yes":
         raise MalformedRequest("read the patient's page first, and say that you have", "read")
     rooms.ledger.release(recorded.id, visit.grant.user, language, rooms.clock())
@@ -174,7 +197,12 @@ def _read(rooms: Rooms, visit: Visit) -> tuple[Reading, Visit]:
 def _reading(rooms: Rooms, visit: Visit) -> Reading:
     budget = Budget(rooms.settings.read_budget)
     http = FhirHttp(
-        visit.tenant.issuer, visit.grant.access_token, rooms.http, budget, clock=rooms.clock, quirks=visit.tenant.quirks
+        visit.tenant.issuer,
+        visit.grant.access_token,
+        rooms.http,
+        budget,
+        clock=rooms.clock,
+        quirks=visit.tenant.quirks,
     )
     with STAGES.labels("read").time():
         reading = read_patient(http, visit.grant.patient, as_of=rooms.clock(), quirks=visit.tenant.quirks)
@@ -184,9 +212,11 @@ def _reading(rooms: Rooms, visit: Visit) -> Reading:
 
 def _focus(rooms: Rooms, visit: Visit) -> str:
     """The model whose card led here, if the card was of this hospital, this patient and used for the first time."""
-    recorded = rooms.ledger.recall(
-        visit.app_context, tenant=visit.tenant.id, patient=visit.grant.patient
-    ) if visit.app_context else None
+    recorded = (
+        rooms.ledger.recall(visit.app_context, tenant=visit.tenant.id, patient=visit.grant.patient)
+        if visit.app_context
+        else None
+    )
     return recorded.assessment.model if recorded else ""
 
 
@@ -197,9 +227,16 @@ def _result(rooms: Rooms, visit: Visit) -> Response:
     shown = [_shown(rooms, visit, recorded) for recorded in kept]
     focus = next((r.id for r in kept if r.assessment.model == visit.about("focus")), "")
     view = face.view(
-        shown, zone=visit.tenant.time_zone, opened=visit.opened, banner=_banner(visit),
-        foreign=int(visit.about("foreign") or 0), csrf=visit.form_token, visit=visit.id, focus=focus,
-        about_url=url_for("pages.about"), again_url=url_for("pages.result", visit=visit.id),
+        shown,
+        zone=visit.tenant.time_zone,
+        opened=visit.opened,
+        banner=_banner(visit),
+        foreign=int(visit.about("foreign") or 0),
+        csrf=visit.form_token,
+        visit=visit.id,
+        focus=focus,
+        about_url=url_for("pages.about"),
+        again_url=url_for("pages.result", visit=visit.id),
     )
     return make_response(render_template("result.html", view=view))
 
@@ -236,8 +273,11 @@ def _banner(visit: Visit) -> face.Banner | None:
 def _who(visit: Visit) -> Identity:
     born = visit.about("born")
     return Identity(
-        visit.about("name"), date.fromisoformat(born) if born else None, visit.about("sex") or "unknown",
-        visit.about("mrn"), visit.about("language"),
+        visit.about("name"),
+        date.fromisoformat(born) if born else None,
+        visit.about("sex") or "unknown",
+        visit.about("mrn"),
+        visit.about("language"),
     )
 
 
@@ -251,10 +291,17 @@ def _handout(rooms: Rooms, visit: Visit, recorded: Recorded) -> handout.HandoutV
         return url_for(endpoint, key=recorded.id, visit=visit.id, language=spoken, paper=paper)
 
     return handout.view(
-        recorded.assessment, language=language, state=recorded.state, zone=visit.tenant.time_zone,
-        name=who.name, born=who.born, paper=paper,
-        released_by=visit.tenant.name if released else "", released_at=released[0].at if released else None,
-        pdf_url=address("pages.patient_pdf", language), back_url=url_for("pages.stored", visit=visit.id),
+        recorded.assessment,
+        language=language,
+        state=recorded.state,
+        zone=visit.tenant.time_zone,
+        name=who.name,
+        born=who.born,
+        paper=paper,
+        released_by=visit.tenant.name if released else "",
+        released_at=released[0].at if released else None,
+        pdf_url=address("pages.patient_pdf", language),
+        back_url=url_for("pages.stored", visit=visit.id),
         languages={code: address("pages.patient_page", code) for code in words.LANGUAGES if code != language},
     )
 

@@ -54,7 +54,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "ORDERTIME_MODE": "development",
     "ORDERTIME_PUBLIC_URL": "http://127.0.0.1:8000",
     "ORDERTIME_TENANTS": str(ROOT / "tenants"),
-    "ORDERTIME_SECRET_KEY": "",
+    "ORDERTIME_SECRET_KEY": "",  # nosec B105  none: production refuses to start so
     "DATABASE_URL": f"sqlite:///{ROOT / 'var' / 'ordertime.db'}",
     "REDIS_URL": "",
     "INFERENCE_DEVICE": "auto",
@@ -77,15 +77,18 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         public_url=_public_url(told["ORDERTIME_PUBLIC_URL"], mode),
         tenants=_folder("ORDERTIME_TENANTS", told["ORDERTIME_TENANTS"], needed=mode != "development"),
         secret=_secret(told["ORDERTIME_SECRET_KEY"], mode, warnings),
-        database_url=_database(told["DATABASE_URL"], mode, bool(environment.get("DATABASE_URL", "").strip()), warnings),
+        database_url=_database(
+            told["DATABASE_URL"], mode, bool(environment.get("DATABASE_URL", "").strip()), warnings
+        ),
         redis_url=told["REDIS_URL"],
         device=_one_of("INFERENCE_DEVICE", told["INFERENCE_DEVICE"], DEVICES),
         artifacts=_folder("ORDERTIME_ARTIFACTS", told["ORDERTIME_ARTIFACTS"], needed=True),
         hook_deadline=_seconds("ORDERTIME_HOOK_DEADLINE", told["ORDERTIME_HOOK_DEADLINE"]),
         read_budget=_seconds("ORDERTIME_READ_BUDGET", told["ORDERTIME_READ_BUDGET"]),
         visit_hours=_seconds("ORDERTIME_VISIT_HOURS", told["ORDERTIME_VISIT_HOURS"]),
-        log_level=_one_of("ORDERTIME_LOG_LEVEL", told["ORDERTIME_LOG_LEVEL"].upper(),
-                          ("DEBUG", "INFO", "WARNING", "ERROR")),
+        log_level=_one_of(
+            "ORDERTIME_LOG_LEVEL", told["ORDERTIME_LOG_LEVEL"].upper(), ("DEBUG", "INFO", "WARNING", "ERROR")
+        ),
         metrics_folder=told["PROMETHEUS_MULTIPROC_DIR"],
         warnings=tuple(warnings),
     )
@@ -103,18 +106,24 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
 def _public_url(value: str, mode: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise SettingsError(f"ORDERTIME_PUBLIC_URL is '{value}'; set the https address the EHR reaches the app at")
+        raise SettingsError(
+            f"ORDERTIME_PUBLIC_URL is '{value}'; set the https address the EHR reaches the app at"
+        )
     if mode == "production" and parts.scheme != "https":
         raise SettingsError("ORDERTIME_PUBLIC_URL is not https; in production patient data needs TLS")
     if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
-        raise SettingsError("ORDERTIME_PUBLIC_URL is http on another machine; only loopback may do without TLS")
+        raise SettingsError(
+            "ORDERTIME_PUBLIC_URL is http on another machine; only loopback may do without TLS"
+        )
     return value.rstrip("/")
 
 
 def _folder(name: str, value: str, *, needed: bool) -> Path:
     path = Path(value)
     if needed and not path.is_dir():
-        raise SettingsError(f"{name} is '{value}', which is not a folder; create it or point {name} elsewhere")
+        raise SettingsError(
+            f"{name} is '{value}', which is not a folder; create it or point {name} elsewhere"
+        )
     return path
 
 
@@ -134,7 +143,9 @@ def _secret(value: str, mode: str, warnings: list[str]) -> bytes:
 
 def _database(value: str, mode: str, told: bool, warnings: list[str]) -> str:
     if mode == "production" and (not told or ":memory:" in value or value == "sqlite://"):
-        raise SettingsError("DATABASE_URL is not set, or lives in memory; name the file or the PostgreSQL to keep")
+        raise SettingsError(
+            "DATABASE_URL is not set, or lives in memory; name the file or the PostgreSQL to keep"
+        )
     if not told:
         warnings.append("DATABASE_URL is not set: the ledger is kept in var/ordertime.db")
     return value

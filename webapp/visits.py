@@ -30,7 +30,9 @@ class Visit:
     opened: datetime
     secret: str
     app_context: str = ""
-    kept: Mapping[str, Any] = field(default_factory=dict, repr=False)  # who the patient is, and what was answered
+    kept: Mapping[str, Any] = field(
+        default_factory=dict, repr=False
+    )  # who the patient is, and what was answered
 
     @property
     def form_token(self) -> str:
@@ -64,8 +66,13 @@ def current(rooms: Rooms) -> Visit:
     tenant = rooms.tenants.by_id(kept["tenant"])
     g.frame_ancestors = tenant.frame_ancestors
     return Visit(
-        key, tenant, smart.Grant.from_dict(kept["grant"]), datetime.fromisoformat(kept["opened"]), secret,
-        kept.get("app_context") or "", kept.get("about") or {},
+        key,
+        tenant,
+        smart.Grant.from_dict(kept["grant"]),
+        datetime.fromisoformat(kept["opened"]),
+        secret,
+        kept.get("app_context") or "",
+        kept.get("about") or {},
     )
 
 

@@ -27,7 +27,9 @@ PATIENT = {
 
 
 def test_the_official_name_the_record_number_and_the_preferred_language_are_taken() -> None:
-    assert identity("p1", [PATIENT]) == Identity("Robert J Miller", date(1950, 2, 1), "male", "MRN-7", "es-MX")
+    assert identity("p1", [PATIENT]) == Identity(
+        "Robert J Miller", date(1950, 2, 1), "male", "MRN-7", "es-MX"
+    )
 
 
 def test_another_patients_identity_is_never_taken() -> None:
@@ -35,5 +37,11 @@ def test_another_patients_identity_is_never_taken() -> None:
 
 
 def test_a_year_alone_is_no_birth_date_and_odd_shapes_do_no_harm() -> None:
-    odd = {"resourceType": "Patient", "id": "p1", "birthDate": "1950", "name": "Bob", "communication": [{"language": 1}]}
+    odd = {
+        "resourceType": "Patient",
+        "id": "p1",
+        "birthDate": "1950",
+        "name": "Bob",
+        "communication": [{"language": 1}],
+    }
     assert identity("p1", [odd]) == Identity()

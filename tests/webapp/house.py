@@ -185,7 +185,8 @@ def settings(folder: Path, hospital: Hospital) -> Settings:
             "ORDERTIME_SECRET_KEY": SECRET,
             "ORDERTIME_TENANTS": str(folder / "tenants"),
             "DATABASE_URL": f"sqlite:///{folder / 'ledger.db'}",
-            "ORDERTIME_ARTIFACTS": str(folder / "artifacts"), "ORDERTIME_HOOK_DEADLINE": "20",
+            "ORDERTIME_ARTIFACTS": str(folder / "artifacts"),
+            "ORDERTIME_HOOK_DEADLINE": "20",
             "ORDERTIME_READ_BUDGET": "6",
         }
     )

@@ -45,7 +45,9 @@ def refused(answer: Any, status: int, *words: str) -> str:
 def empty_attributes(value: Any, at: str = "$") -> list[str]:
     """Where `null`, "", [] or {} stand, `cards: []` aside."""
     if isinstance(value, dict):
-        return [x for k, v in value.items() for x in empty_attributes(v, f"{at}.{k}")] or ([] if value else [at])
+        return [x for k, v in value.items() for x in empty_attributes(v, f"{at}.{k}")] or (
+            [] if value else [at]
+        )
     if isinstance(value, list):
         inner = [x for n, v in enumerate(value) for x in empty_attributes(v, f"{at}[{n}]")]
         return inner or ([] if value or at == "$.cards" else [at])
@@ -60,7 +62,9 @@ def test_discovery_offers_both_services_on_three_hooks_without_an_empty_attribut
     answer = house.app.test_client().get("/cds-services")
     body = answer.get_json()
     assert {(one["id"], one["hook"]) for one in body["services"]} == {
-        (name, hook) for name in (VENTILATION, TROPONIN) for hook in ("patient-view", "order-select", "order-sign")
+        (name, hook)
+        for name in (VENTILATION, TROPONIN)
+        for hook in ("patient-view", "order-select", "order-sign")
     }
     assert empty_attributes(body) == []
 
@@ -91,7 +95,9 @@ def test_what_the_prefetch_left_out_is_fetched_and_the_answer_is_the_same(house:
     sent = house.post(SERVICE, house.asked(SICK))
     fetched = house.post(SERVICE, house.asked(SICK, prefetch=False))
     assert fetched.status_code == 200, fetched.get_data(as_text=True)
-    first, second = (re.search(r"\d+ ?\u00a0?%", a.get_json()["cards"][0]["summary"]) for a in (sent, fetched))
+    first, second = (
+        re.search(r"\d+ ?\u00a0?%", a.get_json()["cards"][0]["summary"]) for a in (sent, fetched)
+    )
     assert first is not None
     assert second is not None
     assert first[0] == second[0]
@@ -139,7 +145,9 @@ def test_a_request_that_breaks_the_specification_is_400_and_names_the_element(
 def test_wrong_resource_types_and_unknown_units_lose_only_themselves(house: House) -> None:
     # CONFORMANCE 38 57
     body = house.asked(SICK)
-    bundle = next(v for v in body["prefetch"].values() if v.get("resourceType") == "Bundle" and v.get("entry"))
+    bundle = next(
+        v for v in body["prefetch"].values() if v.get("resourceType") == "Bundle" and v.get("entry")
+    )
     odd = [{"resourceType": "Spaceship", "id": "1"}, {"resourceType": "Observation"}, {}, {"resourceType": 7}]
     bundle["entry"] += [{"resource": one} for one in odd]
     strange = json.loads(json.dumps(bundle["entry"][0]["resource"]))
@@ -189,10 +197,14 @@ def test_an_unknown_patient_is_named_as_such(house: House) -> None:
 def test_an_order_that_concerns_nobody_is_answered_with_no_card(house: House) -> None:
     # CONFORMANCE 72
     order = {
-        "resourceType": "MedicationRequest", "id": "m1", "status": "draft", "intent": "order",
+        "resourceType": "MedicationRequest",
+        "id": "m1",
+        "status": "draft",
+        "intent": "order",
         "subject": {"reference": f"Patient/{SICK}"},
         "medicationCodeableConcept": {
-            "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "161"}], "text": "Paracetamol",
+            "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "161"}],
+            "text": "Paracetamol",
         },
     }
     answer = house.post(SERVICE, house.asked(SICK, hook="order-sign", orders=[order]))
@@ -202,10 +214,19 @@ def test_an_order_that_concerns_nobody_is_answered_with_no_card(house: House) ->
 def test_feedback_is_kept_once_and_joined_to_its_card(house: House) -> None:
     # CONFORMANCE 90
     (card,) = house.post(SERVICE, house.asked(SICK)).get_json()["cards"]
-    told = {"feedback": [{
-        "card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": house.clock().isoformat(),
-        "overrideReason": {"reason": {"code": "data-wrong", "system": "urn:x"}, "userComment": "cuff off"},
-    }]}
+    told = {
+        "feedback": [
+            {
+                "card": card["uuid"],
+                "outcome": "overridden",
+                "outcomeTimestamp": house.clock().isoformat(),
+                "overrideReason": {
+                    "reason": {"code": "data-wrong", "system": "urn:x"},
+                    "userComment": "cuff off",
+                },
+            }
+        ]
+    }
     path = f"{SERVICE}/feedback"
     assert house.post(path, told).get_json() == {"received": 1, "recorded": 1}
     assert house.post(path, told).get_json() == {"received": 1, "recorded": 0}
@@ -246,7 +267,9 @@ def test_a_launch_ends_at_the_result_with_the_patient_and_both_models(house: Hou
 def test_an_unknown_issuer_gets_403_and_no_request_goes_out(house: House) -> None:
     # CONFORMANCE 4
     house.fair()
-    answer = house.browser().get("/launch", query_string={"iss": "https://evil.example/fhir", "launch": "x"}, base_url=APP)
+    answer = house.browser().get(
+        "/launch", query_string={"iss": "https://evil.example/fhir", "launch": "x"}, base_url=APP
+    )
     assert answer.status_code == 403
     assert "not on" in answer.get_data(as_text=True) or "list" in answer.get_data(as_text=True)
 
@@ -278,7 +301,8 @@ def test_an_error_from_the_hospital_is_shown_escaped(house: House) -> None:
     state = re.search(r"state=([^&]+)", back)
     assert state is not None
     answer = client.get(
-        "/callback", query_string={"state": state[1], "error": "access_denied", "error_description": "<script>x</script>"},
+        "/callback",
+        query_string={"state": state[1], "error": "access_denied", "error_description": "<script>x</script>"},
         base_url=APP,
     )
     assert answer.status_code == 400
@@ -332,12 +356,14 @@ def test_rows_of_another_patient_are_dropped_and_counted(house: House) -> None:
     house.weather("foreign", match="/fhir/Observation")
     answer = client.get(address, base_url=APP)
     assert answer.status_code == 200
-    assert "another patient" in answer.get_data(as_text=True) or "other patient" in answer.get_data(as_text=True)
+    assert "another patient" in answer.get_data(as_text=True) or "other patient" in answer.get_data(
+        as_text=True
+    )
 
 
 def test_no_token_is_in_a_page_a_cookie_or_an_address(house: House) -> None:
     # CONFORMANCE 33 96
-    client, address, page = house.result(SICK)
+    _, address, page = house.result(SICK)
     kept = house.rooms.vault.get("visit", visit_of(address))
     assert kept is not None
     secrets = [kept["grant"]["access_token"], kept["grant"]["refresh_token"]]
@@ -356,7 +382,9 @@ def test_the_cookie_survives_in_a_cross_site_frame_and_nowhere_else(house: House
     # CONFORMANCE 93
     client = house.browser()
     launch = house.hospital.launches.mint(patient=SICK, encounter="", user="Practitioner/okafor")
-    answer = client.get("/launch", query_string={"iss": house.hospital.settings.fhir, "launch": launch}, base_url=APP)
+    answer = client.get(
+        "/launch", query_string={"iss": house.hospital.settings.fhir, "launch": launch}, base_url=APP
+    )
     (cookie,) = answer.headers.getlist("Set-Cookie")
     assert cookie.startswith("__Host-")
     for part in ("Secure", "HttpOnly", "SameSite=None", "Partitioned", "Path=/"):
@@ -404,7 +432,9 @@ def test_the_patients_page_is_a_draft_until_a_clinician_gives_it(house: House) -
 def test_a_form_from_elsewhere_changes_nothing(house: House) -> None:
     client, _, page = house.result(SICK)
     action, fields = form(page, "/release")
-    answer = client.post(action, data=fields | {"csrf_token": "0" * 64, "language": "en", "read": "yes"}, base_url=APP)
+    answer = client.post(
+        action, data=fields | {"csrf_token": "0" * 64, "language": "en", "read": "yes"}, base_url=APP
+    )
     assert answer.status_code == 401
     assert not house.rooms.ledger.released(action.split("/")[2])
 
@@ -419,7 +449,9 @@ def test_the_pdf_is_one_sheet_of_the_stored_answer(house: House) -> None:
     key = action.split("/")[2]
     before = house.rooms.ledger.counts()["assessments"]
     for paper in ("letter", "a4"):
-        answer = client.get(f"/handout/{key}.pdf?visit={fields['visit']}&language=en&paper={paper}", base_url=APP)
+        answer = client.get(
+            f"/handout/{key}.pdf?visit={fields['visit']}&language=en&paper={paper}", base_url=APP
+        )
         assert answer.mimetype == "application/pdf"
         assert len(PdfReader(io.BytesIO(answer.data)).pages) == 1
     assert house.rooms.ledger.counts()["assessments"] == before
@@ -429,14 +461,19 @@ def test_another_patients_answer_cannot_be_opened_from_this_visit(house: House) 
     _, _, theirs = house.result("sepsis")
     action, _ = form(theirs, "/release")
     client, address = house.launched(SICK)
-    answer = client.get(f"{action.replace('/assessments/', '/handout/').removesuffix('/release')}?visit={visit_of(address)}", base_url=APP)
+    answer = client.get(
+        f"{action.replace('/assessments/', '/handout/').removesuffix('/release')}?visit={visit_of(address)}",
+        base_url=APP,
+    )
     assert answer.status_code == 404
 
 
 def test_an_opinion_is_remembered_and_shown(house: House) -> None:
     client, _, page = house.result(SICK)
     action, fields = form(page, "/opinion")
-    answer = client.post(action, data=fields | {"opinion": "disagree", "comment": "cuff was off"}, base_url=APP)
+    answer = client.post(
+        action, data=fields | {"opinion": "disagree", "comment": "cuff was off"}, base_url=APP
+    )
     assert answer.status_code == 303
     shown = client.get(answer.headers["Location"], base_url=APP)
     assert shown.status_code == 200
