@@ -1,0 +1,67 @@
+"""What happened next: the outcomes of CLINICAL section 1.
+
+Looks into the future of a stay, and is the only module that does. Refuses to call an onset within the first
+hour either way: it is too late to act on and is reported apart.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from math import log
+from typing import Final, NamedTuple
+
+from inference.chart import Measurement
+from training.cohorts import Moment, same_assay
+from training.readers import CHALLENGE_2012, CHALLENGE_2019, EICU, Stay
+
+GAP: Final = timedelta(minutes=60)
+HORIZONS: Final = (6, 12, 24)  # hours
+RISE: Final = 1.2
+NEXT_WITHIN: Final = timedelta(hours=24)
+NEXT_AFTER: Final = timedelta(hours=1)  # two values within the hour are one clinical moment
+REPORTING_LIMIT: Final = {  # ng/L: the lowest value each set reports of each conventional assay
+    (CHALLENGE_2012, "troponin_t"): 10.0,
+    (CHALLENGE_2012, "troponin_i"): 300.0,
+    (CHALLENGE_2019, "troponin_i"): 10.0,
+    (EICU, "troponin_t"): 10.0,
+}
+
+
+class Ventilated(NamedTuple):
+    """`within[k]`: ventilation began in (t + gap, t + HORIZONS[k]]. `too_soon`: it began within the gap."""
+
+    within: tuple[bool, ...]
+    too_soon: bool
+
+
+class Trend(NamedTuple):
+    """`rise`: the next draw is >= 20 % above the latest, both floored; `change` and `level`: log ng/L."""
+
+    rise: bool
+    change: float  # log(next / latest)
+    hours: float  # to the next draw: future knowledge, for reports only
+
+
+def ventilation(stay: Stay, moment: Moment) -> Ventilated:
+    """Whether ventilation starts after `moment`; discharge or death without it counts as not ventilated."""
+    if stay.onset is None:
+        return Ventilated((False,) * len(HORIZONS), False)
+    wait = stay.onset - moment.chart.as_of
+    return Ventilated(tuple(GAP < wait <= timedelta(hours=hours) for hours in HORIZONS), wait <= GAP)
+
+
+def troponin(stay: Stay, moment: Moment) -> Trend | None:
+    """The next troponin of the same assay within 24 h of the moment; None when none was drawn."""
+    if moment.draw is None:
+        return None
+    following = same_assay(stay, moment.draw, moment.chart.as_of + NEXT_WITHIN)
+    if following is None or following.time - moment.draw.time < NEXT_AFTER:
+        return None
+    now, later = floored(stay, moment.draw), floored(stay, following)
+    hours = (following.time - moment.chart.as_of) / timedelta(hours=1)
+    return Trend(later >= RISE * now - 1e-6, log(later / now), hours)
+
+
+def floored(stay: Stay, row: Measurement) -> float:
+    """The value, or the assay's reporting limit where that is higher, ng/L."""
+    return max(row.value, REPORTING_LIMIT[stay.data_set, row.variable])
