@@ -16,8 +16,17 @@ from webapp.words import say
 
 # Keys of a card that say what it must not be trusted with, wherever they stand in it.
 LIMITS: Final = ("limit", "caution", "risk", "not_for", "not_intended", "out_of_scope", "warning", "do_not")
+SPELT: Final = {
+    "auroc": "AUROC",
+    "auroc,": "AUROC,",
+    "auprc": "AUPRC",
+    "auprc,": "AUPRC,",
+    "ece": "ECE",
+    "mae": "MAE",
+}
+FOREMOST: Final = "first"  # the key under which a card says what to know before anything else
 DEEPEST: Final = 4  # levels of nesting that become sections; below that a line
-SHORT: Final = 5  # significant figures of a number
+SHORT: Final = 4  # significant figures of a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,10 @@ class Model:
     version: str
     state: str
     demonstration: bool
+    foremost: str
     limits: tuple[str, ...]
     parts: tuple[Part, ...]
+    folded: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,7 @@ class AboutView:
     title: str
     lead: str
     limits_title: str
+    folded_title: str
     no_limits: str
     models: tuple[Model, ...]
 
@@ -82,6 +94,7 @@ def view(
         title=say("en", "about.title"),
         lead=say("en", "about.lead"),
         limits_title=say("en", "about.limits"),
+        folded_title=say("en", "about.folded"),
         no_limits=say("en", "about.no-limits"),
         models=tuple(
             _model(name, manifest, cards.get(name, {}), states.get(name, ()))
@@ -95,22 +108,21 @@ def _model(
 ) -> Model:
     card, evaluation = files.get("card", {}), files.get("evaluation", {})
     titles = [say("en", f"states.{State(state).value}.title") for state in states]
-    rest = {key: value for key, value in card.items() if not _limiting(key)}
-    parts = (
-        *_parts(say("en", "about.card"), rest),
-        *_parts(say("en", "about.evaluation"), evaluation),
-        *_parts(
-            say("en", "about.record"), {k: v for k, v in manifest.items() if k not in ("files", "layout")}
-        ),
-    )
+    rest = {key: value for key, value in card.items() if not _limiting(key) and key != FOREMOST}
+    origin = {key: value for key, value in manifest.items() if key not in ("files", "layout")}
     return Model(
         id=name,
         name=say("en", f"models.{name}.name"),
         version=str(manifest.get("version", "")),
         state=say("en", "about.state", n=len(titles), states=words.listed(titles)) if titles else "",
         demonstration=State.DEMONSTRATION in states,
+        foremost=shown(card[FOREMOST]) if card.get(FOREMOST) else "",
         limits=tuple(_limits(card)),
-        parts=parts,
+        parts=tuple(_parts(say("en", "about.card"), rest)),
+        folded=(
+            *_parts(say("en", "about.evaluation"), evaluation),
+            *_parts(say("en", "about.record"), origin),
+        ),
     )
 
 
@@ -167,10 +179,23 @@ def _table(title: str, value: Any) -> Table | None:
         return None
     heads = list(value) if named else []
     body = tuple(
-        (*([labelled(heads[i])] if named else []), *(shown(row.get(column)) for column in columns))
+        (
+            *([labelled(heads[i])] if named else []),
+            *(shown(row[column]) if column in row else "–" for column in columns),
+        )
         for i, row in enumerate(rows)
     )
     return Table(title, (*([""] if named else []), *map(labelled, columns)), body)
+
+
+def _pair(value: Any) -> bool:
+    """An interval: two numbers, the lower first."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(end, float) for end in value)
+        and value[0] <= value[1]
+    )
 
 
 def _nested(cell: Any) -> bool:
@@ -178,17 +203,20 @@ def _nested(cell: Any) -> bool:
 
 
 def labelled(key: object) -> str:
-    """A file's key as a label: "false_alarm_rate" is "False alarm rate"."""
+    """A file's key as a label: "false_alarm_rate" is "False alarm rate", "auroc_95" is "AUROC, 95 % interval"."""
     text = str(key).replace("_", " ").strip()
-    return words.capital(text)
+    text = f"{text.removesuffix(' 95')}, 95{words.NBSP}% interval" if text.endswith(" 95") else text
+    return words.capital(" ".join(SPELT.get(word, word) for word in text.split(" ")))
 
 
 def shown(value: Any) -> str:
-    """A file's value as text: numbers to five figures, lists in a row, nothing as "not stated"."""
+    """A file's value as text: numbers to four figures, intervals with a dash, nothing as "not stated"."""
     if value is None or value == "" or value == []:
         return say("en", "about.none")
     if isinstance(value, bool):
         return say("en", "about.yes" if value else "about.no")
+    if _pair(value):
+        return f"{value[0]:.{SHORT}g}–{value[1]:.{SHORT}g}"
     if isinstance(value, float):
         return f"{value:.{SHORT}g}"
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -14,6 +14,7 @@ BLOCKS = frozenset(
     [
         *(
             "article",
+            "aside",
             "blockquote",
             "br",
             "button",

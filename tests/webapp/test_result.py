@@ -326,7 +326,7 @@ def test_the_models_page_puts_limits_first_and_types_nothing_by_hand() -> None:
     html = pages.render("about.html", view=view, language="en")
     text = pages.text(html)
     assert text.index("Limits first") < text.index("Adults on a monitored bed")
-    assert "0.73123" in text
+    assert "0.7312" in text
     assert "14425" in text
     assert "Demonstration" in text
     assert " style=" not in html
