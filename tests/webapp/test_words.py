@@ -104,7 +104,7 @@ def test_every_reason_a_row_was_refused_for_has_words() -> None:
 
 
 def test_every_fault_a_person_can_meet_has_a_title_a_text_and_a_remedy() -> None:
-    keys = {key for _, _, _, key in errors.STATUS}
+    keys = {key for _, (_, _, key) in errors.STATUS} | {errors.UNKNOWN[2]}
     for path in (ROOT / "webapp").glob("*.py"):
         keys |= set(re.findall(r'\bpage\(\d+, "([a-z-]+)"', path.read_text()))
     keys |= {"not-found", "malformed", "too-large", "too-many", "fault"}
