@@ -185,7 +185,7 @@ class KeySource:
             if now - held.fetched > self._keep:
                 self._fetch(url, held, now)
             found = _fitting(held.keys, kid, algorithm)
-            if not found and now - held.tried >= self._pause:
+            if not found:
                 self._fetch(url, held, now)
                 found = _fitting(held.keys, kid, algorithm)
             unreachable = now - held.fetched > self._stale

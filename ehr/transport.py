@@ -218,7 +218,7 @@ class FhirHttp:
         except (httpx.InvalidURL, ValueError):
             raise ForeignAddress("a link is not a URL; it was not followed", self.base) from None
         path, home = there.path, here.path.rstrip("/")  # httpx resolves dot segments and %-escapes in `path`
-        own = origin(url) == origin(self.base) and not there.userinfo and "\\" not in url
+        own = origin(url) == origin(self.base) and not there.userinfo
         below = path == home or path.startswith(f"{home}/") or "links-outside-base" in self._quirks
         if not own or not below or ".." in path.split("/"):
             raise ForeignAddress("a link leads outside the hospital's FHIR server; not followed", self.base)

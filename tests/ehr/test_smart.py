@@ -300,6 +300,7 @@ def test_the_hospitals_refusal_ends_the_launch_with_its_code_and_not_its_words()
     with pytest.raises(LaunchRefused, match="access_denied") as refused:
         finished(peer, pending, answer=back)
     assert refused.value.said == words
+    assert refused.value.causes == ("access_denied",)
     assert "script" not in str(refused.value)
     with pytest.raises(LaunchRefused, match="no reason given"):
         finished(peer, pending, answer={**back, "error": words})

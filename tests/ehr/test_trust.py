@@ -160,6 +160,7 @@ def with_own_key() -> str:
     return signed(claims(), OTHER, jwk=OTHER.as_dict(private=False))
 
 
+P256 = ECKey.generate_key("P-256", {"kid": "p256"})
 NEGATIVE: list[tuple[str, Callable[[], str], str]] = [
     ("alg none", lambda: unsigned({"alg": "none", "kid": "es-1"}, claims()), "alg: is 'none'"),
     ("alg NONE", lambda: unsigned({"alg": "NoNe", "kid": "es-1"}, claims()), "alg: is 'none'"),
@@ -366,6 +367,17 @@ def test_an_encryption_key_and_a_short_key_verify_nothing() -> None:
     short = {"kty": "RSA", "kid": "rs-1", "e": "AQAB", "n": _base64url(numbers.n)}
     with pytest.raises(UntrustedCaller, match="kid"):
         Door(published=httpx.Response(200, json={"keys": [short]})).opens(signed(claims(), RS, "RS384"))
+
+
+def test_a_key_verifies_only_what_it_was_made_for() -> None:
+    for row in (RS.as_dict(private=False) | {"alg": "RS256"}, P256.as_dict(private=False)):
+        door = Door(published=httpx.Response(200, json={"keys": [row]}))
+        for token in (
+            signed(claims(), RS, "RS384"),
+            unsigned({"alg": "ES384", "kid": "p256"}, claims(), b"x"),
+        ):
+            with pytest.raises(UntrustedCaller, match="kid"):
+                door.opens(token)
 
 
 def test_threads_that_need_the_same_keys_share_one_fetch() -> None:
