@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,7 @@ from training.tasks import Task
 TEXTS: Final = frozenset({"data_set", "stay", "patient", "site", "sex", "ethnicity", "analyte"})
 Texts = NDArray[np.str_]
 Advance = Callable[[str, int], None]
+Readers = Mapping[str, Callable[[Path, Tally], Iterator[Stay]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,16 @@ class Table:
         return self.x[:, 0]
 
 
-def table(task: Task, data: Path, cache: Path, advance: Advance) -> tuple[Table, dict[str, Tally]]:
+def table(
+    task: Task, data: Path, cache: Path, advance: Advance, known: Readers | None = None
+) -> tuple[Table, dict[str, Tally]]:
     """All rows of a task and what the readers refused, cached where that holds. Raises DataMissing."""
     parts, tallies = [], {}
     for data_set in task.data_sets:
         path = cache / f"{task.name}-{data_set}-{_key(task, data_set, data)}.npz"
         if not path.exists():
             tally = Tally()
-            stays = readers()[data_set](data, tally)
+            stays = (known or readers())[data_set](data, tally)
             made = collect(task, _told(stays, data_set, advance))
             _save(path, made, tally)
         part, tallies[data_set] = _load(path)

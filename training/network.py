@@ -80,10 +80,9 @@ class Ensemble(nn.Module):
         self.asked = [self.rest.index(column) for column in singles] + ([self.course] if forecast else [])
         with torch.no_grad():
             plain = self._plain(torch.from_numpy(x)).numpy()
-        self.register_buffer("centre", torch.from_numpy(_finite(np.nanmean(plain, 0, dtype=np.float64), 0.0)))
-        self.register_buffer(
-            "step", torch.from_numpy(_finite(np.nanstd(plain, 0, dtype=np.float64), 1.0, 1e-3))
-        )
+        centre, step = _moments(plain)
+        self.register_buffer("centre", torch.from_numpy(centre))
+        self.register_buffer("step", torch.from_numpy(step))
         width = plain.shape[1] + len(self.asked)
         m, outputs = shape.members, heads + (3 if forecast else 0)
         self.first = nn.Linear(width, m * shape.wide)
@@ -272,6 +271,10 @@ def _log(value: Tensor, logged: Tensor) -> Tensor:
     return torch.where(logged, value, torch.log(held))
 
 
-def _finite(value: NDArray[np.float64], instead: float, least: float = -np.inf) -> NDArray[np.float32]:
-    usable = np.isfinite(value) & (value > least)
-    return np.where(usable, value, instead).astype(np.float32)
+def _moments(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation of what is there, by column; 0 and 1 where nothing is, or nothing varies."""
+    there = ~np.isnan(x)
+    count = np.maximum(there.sum(0), 1)
+    centre = np.where(there, x, 0.0).sum(0, dtype=np.float64) / count
+    spread = np.sqrt((np.where(there, x - centre, 0.0) ** 2).sum(0, dtype=np.float64) / count)
+    return centre.astype(np.float32), np.where(spread > 1e-3, spread, 1.0).astype(np.float32)

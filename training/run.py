@@ -20,7 +20,7 @@ from inference.features import Layout, layout_for
 from training import baselines, calibrate, leaks, measure
 from training.card import card, provenance
 from training.export import export
-from training.matrix import Table, table
+from training.matrix import Readers, Table, table
 from training.network import Ensemble, ask, fit
 from training.readers import EICU, Tally
 from training.release import Release, write
@@ -43,9 +43,9 @@ class OutOfFold:
 
 
 def run(task: Task, data: Path, cache: Path, artifacts: Path, *, created: datetime, threads: int, say: Say,
-        advance: Callable[[str, int], None], replace: bool = False) -> Path:  # fmt: skip
+        advance: Callable[[str, int], None], replace: bool = False, known: Readers | None = None) -> Path:  # fmt: skip
     """Train, judge and write one model. Raises DataMissing, Leak, ExportUnsound, FileExistsError."""
-    rows, tallies = table(task, data, cache, advance)
+    rows, tallies = table(task, data, cache, advance, known)
     layout = layout_for(task.inputs, task.name)
     presence = leaks.presence(rows, layout)
     argued = leaks.refuse_leaks(presence, task)
