@@ -42,6 +42,9 @@ PIECE: Final = 64 * 1024 * 1024  # bytes of a file that are read as one task
 BUCKET: Final = 48 * 1024 * 1024  # bytes of a bucket that are held at once
 LONGEST_LINE: Final = 32 * 1024 * 1024  # bytes
 SPLIT: Final = 16  # parts of a bucket that came out too large
+BUFFER: Final = 64 * 1024  # bytes held back for each open bucket
+REMEMBERED: Final = 100_000  # patients whose bucket is remembered
+NEW_LINE: Final = 0x0A
 GZIP_GROWTH: Final = 12  # how much larger ndjson is than its .gz, to choose the number of buckets
 NAME: Final = re.compile(r"(?:^|[._-])([A-Z][A-Za-z]+)")
 PATIENT: Final = re.compile(r"(?:^|/)Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]+)?$")
@@ -115,29 +118,62 @@ def spool(piece: Piece, wanted: Collection[str], folder: Path, count: int, name:
     """Read one piece; append the rows of `wanted` patients to `folder`'s buckets, in files named `name`."""
     tally = Tally(piece)
     with ExitStack() as stack:
-        out: dict[int, IO[bytes]] = {}
-        aside: IO[bytes] | None = None
+        out = _Out(stack, folder, count, name)
+        spooled = others = 0
         for number, line in _lines(piece, tally):
             row = _row(line, number, tally)
             if row is None:
                 continue
             patient = patient_of(row)
-            if patient is None:
-                if row["resourceType"] not in ASIDE:
-                    tally.rows["unassigned"] += 1
-                    continue
-                aside = aside or stack.enter_context((folder / f"aside-{name}").open("wb"))
-                aside.write(line if line.endswith(b"\n") else line + b"\n")
+            if patient is not None:
+                if patient in wanted:
+                    out.write(patient, line)
+                    spooled += 1
+                else:
+                    others += 1
+            elif row["resourceType"] in ASIDE:
+                out.aside(line)
                 tally.rows["aside"] += 1
-            elif patient not in wanted:
-                tally.rows["others"] += 1
             else:
-                bucket = bucket_of(patient, count)
-                if bucket not in out:
-                    out[bucket] = stack.enter_context((folder / f"bucket-{bucket}-{name}").open("wb"))
-                out[bucket].write(b"%s\t%s\n" % (patient.encode(), line.rstrip(b"\r\n")))
-                tally.rows["spooled"] += 1
+                tally.rows["unassigned"] += 1
+        tally.rows.update(spooled=spooled, others=others)
     return tally
+
+
+class _Out:
+    """The files one piece is spooled into, opened as they are needed."""
+
+    def __init__(self, stack: ExitStack, folder: Path, count: int, name: str) -> None:
+        self._stack, self._folder, self._count, self._name = stack, folder, count, name
+        self._buckets: dict[int, IO[bytes]] = {}
+        self._known: dict[str, tuple[IO[bytes], bytes]] = {}  # patient -> file, and what stands before a row
+        self._aside: IO[bytes] | None = None
+
+    def write(self, patient: str, line: bytes) -> None:
+        """A row of this patient, ended as lines are."""
+        found = self._known.get(patient)
+        if found is None:
+            found = self._known[patient] = self._file(patient), patient.encode() + b"\t"
+        file, before = found
+        file.write(before)
+        file.write(line)
+        if line[-1] != NEW_LINE:
+            file.write(b"\n")
+
+    def aside(self, line: bytes) -> None:
+        """A row that belongs to nobody."""
+        if self._aside is None:
+            self._aside = self._stack.enter_context((self._folder / f"aside-{self._name}").open("wb"))
+        self._aside.write(line if line[-1] == NEW_LINE else line + b"\n")
+
+    def _file(self, patient: str) -> IO[bytes]:
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        bucket = bucket_of(patient, self._count)
+        if bucket not in self._buckets:
+            path = self._folder / f"bucket-{bucket}-{self._name}"
+            self._buckets[bucket] = self._stack.enter_context(path.open("wb", buffering=BUFFER))
+        return self._buckets[bucket]
 
 
 def _row(line: bytes, number: int, tally: Tally) -> dict[str, Any] | None:
@@ -147,18 +183,20 @@ def _row(line: bytes, number: int, tally: Tally) -> dict[str, Any] | None:
         return None
     try:
         row = orjson.loads(line)
+        kind = row["resourceType"]
+        if kind in READ:
+            return row  # type: ignore[no-any-return]
     except orjson.JSONDecodeError as error:
         if line.strip():  # an empty line is no row and no fault
             tally.bad.append(BadLine(number, f"no JSON: {str(error)[:80]}"))
         return None
-    kind = row.get("resourceType") if isinstance(row, dict) else None
-    if not isinstance(kind, str):
-        tally.bad.append(BadLine(number, "no FHIR resource"))
-        return None
-    if kind not in READ:
+    except (KeyError, TypeError):
+        kind = None
+    if isinstance(kind, str):
         tally.rows["unread"] += 1
-        return None
-    return row  # type: ignore[no-any-return]
+    else:
+        tally.bad.append(BadLine(number, "no FHIR resource"))
+    return None
 
 
 def patient_of(row: Mapping[str, Any]) -> str | None:
@@ -188,12 +226,15 @@ def _lines(piece: Piece, tally: Tally) -> Iterator[tuple[int, bytes]]:
         if piece.start:
             file.seek(piece.start - 1)
             _pass_over(file)  # the rest of a line that began in the piece before
-        number = 0
+        number, left = 0, -1 if piece.end < 0 else max(0, piece.end - file.tell())
         try:
-            while (piece.end < 0 or file.tell() < piece.end) and (line := file.readline(LONGEST_LINE + 1)):
+            while left and (line := file.readline(LONGEST_LINE + 1)):
                 number += 1
-                if len(line) > LONGEST_LINE and not line.endswith(b"\n"):
+                if left > 0:
+                    left = max(0, left - len(line))
+                if len(line) > LONGEST_LINE and line[-1] != NEW_LINE:
                     _pass_over(file)
+                    left = left if piece.end < 0 else max(0, piece.end - file.tell())
                 yield number, line
         except (OSError, EOFError, zlib.error) as error:
             number += 1
@@ -242,7 +283,8 @@ class Aside:
 
     def named_by(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The devices and places that `rows` refer to."""
-        references = dict.fromkeys(reference for row in rows for reference in _references(row))
+        naming = (row for row in rows if "device" in row or "location" in row)
+        references = dict.fromkeys(reference for row in naming for reference in _references(row))
         return [thing for reference in references if (thing := self._find(reference)) is not None]
 
     def _find(self, reference: str) -> dict[str, Any] | None:
@@ -281,7 +323,7 @@ def spooled(folder: Path, bucket: int) -> Iterator[tuple[str, list[dict[str, Any
 def _grouped(parts: list[Path], folder: Path, depth: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     if depth < 4 and sum(part.stat().st_size for part in parts) > 2 * BUCKET:
         for smaller in _split(parts, folder, depth):
-            yield from _grouped([smaller], folder / smaller.name, depth + 1)
+            yield from _grouped([smaller], folder / f"{smaller.name}-split", depth + 1)
         return
     patients: dict[bytes, list[bytes]] = {}
     for part in parts:

@@ -25,8 +25,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -220,6 +218,9 @@ def _write_csv(path: Path, rows: Iterator[Row]) -> None:
 
 
 def _write_parquet(path: Path, rows: Iterator[Row]) -> None:
+    import pyarrow as pa  # half a second that a CSV need not wait for
+    import pyarrow.parquet as pq
+
     kinds: list[tuple[str, Any]] = [
         (name, pa.float64() if name in NUMBERS else pa.string()) for name in COLUMNS
     ]
