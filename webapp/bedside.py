@@ -149,7 +149,8 @@ def forecast_words(found: Assessment) -> str:
     for p in found.predictions:
         if p.value is not None and p.value_low is not None and p.value_high is not None:
             value, low, high = (
-                f"{words.number(v)}{words.glued(p.unit)}" for v in (p.value, p.value_low, p.value_high)
+                f"{words.number(words.rough(v))}{words.glued(p.unit)}"
+                for v in (p.value, p.value_low, p.value_high)
             )
             return say("en", "outcomes.forecast", value=value, low=low, high=high, hours=p.hours)
     return ""
@@ -210,5 +211,6 @@ def _legend(draws: tuple[Draw, ...], forecast: charts.Forecast | None) -> tuple[
 def _forecast(found: Assessment) -> charts.Forecast | None:
     for p in found.predictions:
         if p.value is not None and p.value_low is not None and p.value_high is not None:
-            return charts.Forecast(p.value, p.value_low, p.value_high, p.hours)
+            value, low, high = (words.rough(v) for v in (p.value, p.value_low, p.value_high))
+            return charts.Forecast(value, low, high, p.hours)
     return None

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Final
 
-from inference.assessment import Assessment, Prediction, Reason, RuleResult, Score, State, Status
+from inference.assessment import Assessment, Phrase, Prediction, Reason, RuleResult, Score, State, Status
 from webapp import bedside, reasons, words
 from webapp.answer import WITHHELD, compared, family, interval
 from webapp.words import say
@@ -157,12 +157,17 @@ def _prediction_says(
 
 def _status_summary(found: Assessment, subject: str) -> str:
     """Why there is no prediction; the reason only where it fits whole."""
-    why = say("en", found.reason) if found.reason is not None else ""
+    why = _brief(found.reason) if found.reason is not None else ""
     full, bare = (
         say("en", f"card.summary-{found.status.value}", subject=subject, reason=reason).strip()
         for reason in (why, "")
     )
     return full if len(full) + len(say("en", "card.demonstration")) <= LONGEST else bare
+
+
+def _brief(reason: Phrase) -> str:
+    short = Phrase(f"brief-{reason.code}", reason.values)
+    return say("en", short if words.knows("en", f"phrases.{short.code}") else reason)
 
 
 def _prediction_summary(found: Assessment, p: Prediction) -> str:

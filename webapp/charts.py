@@ -247,7 +247,7 @@ def _expected(forecast: Forecast, scale: _Scale) -> list[str]:
     return [
         f'<rect class="expected" x="{x}" y="{high}" width="16" height="{max(low - high, 2):.1f}" rx="3"/>',
         f'<line class="expected-middle" x1="{x - 3}" y1="{middle}" x2="{x + 19}" y2="{middle}"/>',
-        f'<text class="draw-text" x="{x + 23}" y="{middle + 3.5:.1f}">{forecast.value:.0f}</text>',
+        f'<text class="draw-text" x="{x + 23}" y="{middle + 3.5:.1f}">{forecast.value:g}</text>',
         f'<text class="tick" x="{x + 8}" y="{y + 16}" text-anchor="middle">next draw</text>',
         f'<text class="tick" x="{x + 8}" y="{y + 28}" text-anchor="middle">within {forecast.hours} h</text>',
     ]

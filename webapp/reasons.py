@@ -198,6 +198,7 @@ def _since(reason: Reason, as_of: datetime, zone: tzinfo) -> str:
 
 
 def _limit(row: Measurement) -> str:
-    if row.reference_high is None:
+    """Said of a value above it; the laboratory's lower limit is not known here, so nothing is called normal."""
+    if row.reference_high is None or row.value <= row.reference_high or row.bound == "<":
         return ""
     return say("en", "reasons.limit", limit=words.amount(row.reference_high, row.variable))

@@ -129,6 +129,11 @@ def number(value: float, variable: str = "") -> str:
     return f"{value:.{places}f}".replace("-", "−")
 
 
+def rough(value: float) -> float:
+    """A forecast to two significant figures: more would be pretence."""
+    return float(f"{value:.2g}")
+
+
 def amount(value: float, variable: str, unit: str | None = None) -> str:
     """A value with its unit: "28/min", "60 %", "51 ng/L"; a category's value is its level's name."""
     known = vocabulary().variables.get(variable)

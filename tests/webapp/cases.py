@@ -99,8 +99,13 @@ def card(found: Assessment, state: State, **more: Any) -> dict[str, Any] | None:
 
 
 def leaflet(name: str, language: str, /, **more: Any) -> str:
-    """A patient's page as HTML."""
+    """A case's patient page as HTML."""
     found, state = HANDOUTS[name]
+    return leaflet_of(found, state, language, **more)
+
+
+def leaflet_of(found: Assessment, state: State, language: str, /, **more: Any) -> str:
+    """The patient's page for an assessment, released by a clinician unless `more` says otherwise."""
     values: dict[str, Any] = {
         "language": language,
         "state": state,

@@ -148,6 +148,17 @@ def test_an_old_value_says_how_old_it_is() -> None:
     assert told.replace(words.NBSP, " ") == "creatinine 1.40 mg/dL (22 Nov 21:12, 9 h old)"
 
 
+@pytest.mark.parametrize(("value", "said"), [(2.9, True), (1.4, False)])
+def test_the_laboratorys_limit_is_told_only_of_a_value_above_it(value: float, said: bool) -> None:
+    # CONFORMANCE 59
+    latest = examples.row("lactate", value, 1.0, limit=2.0)
+    told = reasons.sentence(
+        replace(examples.reason("lactate", 0.4, (1.0, value)), latest=latest), examples.AS_OF, examples.ZONE
+    )
+    assert ("above the laboratory's limit of 2.0" in told) is said
+    assert "normal" not in told
+
+
 def test_a_censored_value_is_never_called_a_rise() -> None:
     bounded = replace(
         examples.reason("hs_troponin_t", 0.4, (4.0, 5), (1.0, 9)),

@@ -221,6 +221,13 @@ def test_a_zone_says_how_far_it_is_from_utc(zone: str, written: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "said"), [(3602.0, 3600.0), (71.4, 71.0), (0.042, 0.042), (1049.0, 1000.0)]
+)
+def test_a_forecast_has_two_figures(value: float, said: float) -> None:
+    assert words.rough(value) == said
+
+
+@pytest.mark.parametrize(
     ("span", "written"),
     [(timedelta(minutes=32), "32 min"), (timedelta(hours=9), "9 h"), (timedelta(days=4), "4 d")],
 )
