@@ -41,10 +41,21 @@ def export(model: Ensemble, x: NDArray[np.float32]) -> bytes:
         )
     if program is None:
         raise ExportUnsound("torch.onnx.export returned nothing")
-    graph: bytes = program.model_proto.SerializeToString()
+    graph = _bare(program.model_proto)
     _symbolic(graph)
     prove(graph, model, x)
     return graph
+
+
+def _bare(model: onnx.ModelProto) -> bytes:
+    """The graph without the exporter's notes on it: they hold paths of the machine it was made on."""
+    del model.metadata_props[:], model.graph.metadata_props[:], model.graph.value_info[:]
+    for part in (*model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    model.doc_string = model.graph.doc_string = ""
+    stripped: bytes = model.SerializeToString()
+    return stripped
 
 
 def prove(graph: bytes, model: Ensemble, x: NDArray[np.float32]) -> float:

@@ -136,7 +136,7 @@ class Ensemble(nn.Module):
 
     def joined(self, z: Tensor, absent: Tensor) -> Tensor:
         """What the networks see: the numbers, and for every player whether its latest value is there."""
-        return torch.cat([z, absent[:, self.asked].to(z.dtype)], dim=1)
+        return torch.cat([z, _pick(absent, self.asked).to(z.dtype)], dim=1)
 
     def owners(self, layout: Layout) -> Tensor:
         """[P,W]: 1 where hiding player p hides column w; all troponins hide together, as one last player."""
@@ -156,16 +156,18 @@ class Ensemble(nn.Module):
 
     def _plain(self, x: Tensor) -> Tensor:
         """Raw columns, ratios and, for a trend, the newest troponin's course with which analyte it is."""
-        parts = [x[:, self.rest]] if self.series else [x]
+        parts = [_pick(x, self.rest)] if self.series else [x]
         if self.over:
-            parts.append(_log(x[:, self.over], self.over_logged) - _log(x[:, self.under], self.under_logged))
+            parts.append(
+                _log(_pick(x, self.over), self.over_logged) - _log(_pick(x, self.under), self.under_logged)
+            )
         if self.series:
             parts.append(self._newest(x)[0])
         return torch.cat(parts, dim=1)
 
     def _newest(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """SERIES of the newest draw of any assay and whether it is a T, [N,8]; is there none, [N,1]."""
-        series = x[:, self.series].reshape(-1, len(ANALYTES), len(SERIES))
+        series = _pick(x, self.series).reshape(-1, len(ANALYTES), len(SERIES))
         age = series[:, :, 1]
         age = torch.where(torch.isnan(age), torch.full_like(age, NEVER), age)
         youngest = torch.argmin(age, dim=1, keepdim=True)
@@ -263,6 +265,11 @@ def _rates(events: NDArray[np.float32], at_risk: NDArray[np.float32]) -> NDArray
     happened, risk = events.sum(0) + 0.5, at_risk.sum(0) + 1.0
     odds: NDArray[np.float64] = np.log(happened / (risk - happened))
     return odds
+
+
+def _pick(x: Tensor, columns: list[int]) -> Tensor:
+    """x[:, columns] as one Gather; plain indexing is exported as two transpositions of the whole."""
+    return torch.index_select(x, 1, torch.tensor(columns))
 
 
 def _log(value: Tensor, logged: Tensor) -> Tensor:

@@ -222,3 +222,9 @@ def test_every_task_names_inputs_its_layout_knows() -> None:
     for one in TASKS:
         assert set(one.important) <= set(layout_for(one.inputs, one.name).inputs)
         assert len(one.outcomes) == len(one.hours)
+
+
+def test_an_exported_graph_says_nothing_of_the_machine_it_was_made_on(rows: Table, model: Ensemble) -> None:
+    graph = export(model, rows.x)
+    assert str(Path(__file__).parents[2]).encode() not in graph
+    assert b"site-packages" not in graph
