@@ -21,10 +21,10 @@ function printed() {
   }, 600);
 }
 
-// Paper shows what is folded on the screen.
+// Paper shows what is folded on the screen, but for the list of all values and the numbers nobody stands behind.
 let folded = [];
 window.addEventListener("beforeprint", () => {
-  folded = [...document.querySelectorAll("details:not([open])")];
+  folded = [...document.querySelectorAll("details:not([open])")].filter((each) => !each.closest(".origin, .unbacked"));
   for (const each of folded) each.open = true;
 });
 window.addEventListener("afterprint", () => {

@@ -60,15 +60,19 @@ def push_bar(push: float, largest: float) -> Markup:
 
 
 def sparkline(series: Series) -> Markup | None:
-    """The course of one variable, time to the right, its last value as a dot; None below two values."""
+    """The course of one variable, time to the right, its last value as a dot; None below two values.
+
+    The height is at least a twentieth of the value: a trifle is not drawn as a cliff.
+    """
     if len(series) < 2:
         return None
     hours = [-t for t, _ in series]
     values = [v for _, v in series]
-    span, low, high = (max(hours) - min(hours)) or 1, min(values), max(values)
-    height = (high - low) or 1
+    span = (max(hours) - min(hours)) or 1
+    middle = (min(values) + max(values)) / 2
+    height = max(max(values) - min(values), abs(middle) / 20) or 1
     dots = [
-        (3 + 66 * (h - min(hours)) / span, 17 - 14 * (v - low) / height if high > low else 10)
+        (3 + 66 * (h - min(hours)) / span, 10 - 14 * (v - middle) / height)
         for h, v in zip(hours, values, strict=True)
     ]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)

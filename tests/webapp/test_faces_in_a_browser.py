@@ -185,11 +185,11 @@ def test_a_page_left_open_says_how_old_it_is(shop: Shop) -> None:
     assert "16 minutes old" in shown.locator(".moment").inner_text()
 
 
-def test_a_printed_result_opens_what_the_screen_had_folded(shop: Shop) -> None:
-    shown = shop.show(page("assessed"), 1280)
+def test_a_printed_result_opens_the_reasons_and_not_what_nobody_stands_behind(shop: Shop) -> None:
+    shown = shop.show(page("indeterminate"), 1280)
     folded = shown.locator("details:not([open])").count()
-    assert folded
     shown.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    assert shown.locator("details:not([open])").count() == 0
+    assert shown.locator(".scores details:not([open])").count() == 0
+    assert shown.locator("details.unbacked[open]").count() == 0
     shown.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert shown.locator("details:not([open])").count() == folded

@@ -312,6 +312,16 @@ def test_the_icon_array_fills_as_many_as_it_says() -> None:
 def test_a_sparkline_needs_two_values_and_survives_a_flat_course() -> None:
     assert charts.sparkline([(1.0, 5.0)]) is None
     assert "nan" not in str(charts.sparkline([(2.0, 5.0), (1.0, 5.0)]))
+    assert "nan" not in str(charts.sparkline([(2.0, 0.0), (1.0, 0.0)]))
+
+
+def test_a_trifle_is_not_drawn_as_a_cliff() -> None:
+    def rise(series: list[tuple[float, float]]) -> float:
+        points = re.findall(r"[\d.]+,([\d.]+)", str(charts.sparkline(series)))
+        return abs(float(points[0]) - float(points[-1]))
+
+    assert rise([(12.0, 97.0), (1.0, 98.0)]) < 4
+    assert rise([(12.0, 98.0), (1.0, 86.0)]) == 14
 
 
 # --- the models' page
