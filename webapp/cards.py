@@ -27,6 +27,7 @@ RULES_SPEAK: Final = ("rule-in", "rule-out")
 SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 GAPS: Final = re.compile(r"[^\S\u00a0]+")
 BOUND: Final = re.compile(r"[<>](?=\d)")  # "<5 ng/L" in words: an angle bracket is a tag to somebody
+LEADING: Final = re.compile(r"^(\d{1,9}(?=[.)](?: |$))|)([-+=.)])")  # what would begin a list or a heading
 RAW_HTML: Final = re.compile(r"(?<!\\)<[a-zA-Z/!?]")
 
 
@@ -79,7 +80,7 @@ def plain(text: str) -> str:
 
     "<5" becomes "below 5".
     """
-    escaped = SPECIAL.sub(r"\\\1", _on_one_line(text))
+    escaped = LEADING.sub(r"\1\\\2", SPECIAL.sub(r"\\\1", _on_one_line(text)))
     return escaped.replace("://", ":\\//").replace("www.", "www\\.").replace("@", "\\@")
 
 

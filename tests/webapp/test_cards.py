@@ -152,6 +152,9 @@ def test_an_indeterminate_number_is_shown_only_as_one_nobody_stands_behind() -> 
 
 
 @given(st.text(min_size=1, max_size=80))
+@example("- item")
+@example("1. item")
+@example("***")
 def test_no_text_of_a_chart_becomes_markup(text: str) -> None:
     # CONFORMANCE 79
     reason = examples.reason("rr", 0.8, (1.0, 30))
