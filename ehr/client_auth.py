@@ -111,7 +111,7 @@ def _proven(
             "client_assertion": client_assertion(who, url, now=now, fresh=fresh),
         }
         return headers, urlencode(form)
-    method = {"public": "none", "secret": "client_secret_basic"}[who.auth]
+    method = {"public": "none", "secret": "client_secret_basic"}[who.auth]  # nosec B105
     proof = ClientAuth(who.client_id, who.client_secret, method)
     _, headers, body = proof.prepare("POST", url, headers, urlencode(form))
     return headers, body

@@ -91,7 +91,8 @@ def gather_prefetch(
     problems: list[str] = []
     absent = [key for key in TEMPLATES if key not in prefetch]
     failed: list[str] = []
-    foreign, truncated = 0, False
+    foreign = 0
+    short: list[str] = []  # came as a first page that does not reach far enough back
     for key in TEMPLATES:
         sent = prefetch.get(key)
         if sent is None:
@@ -100,7 +101,8 @@ def gather_prefetch(
         ours = [row for row in rows if belongs(row, patient, base)]
         foreign += len(rows) - len(ours)
         kept += ours
-        truncated = truncated or cut
+        if cut:
+            short.append(key)
         if outcomes:
             problems += [f"prefetch.{key}: {code}" for code in outcomes]
             if not isinstance(sent, Mapping) or sent.get("resourceType") == "OperationOutcome":
@@ -108,12 +110,13 @@ def gather_prefetch(
     lost = [key for key in failed if key in ESSENTIAL]
     if lost:
         raise MissingData("the hospital's own system could not read what this question needs", _where(lost))
-    if absent:
+    truncated = bool(short)
+    if absent or (short and fetch is not None):
         read, problem = _fetched(absent, fetch)
         if read is not None:
             kept += read.resources
             foreign += read.foreign
-            truncated = truncated or read.truncated
+            truncated = read.truncated
             problems += read.problems
             absent = []
         elif problem:
