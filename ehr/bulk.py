@@ -45,6 +45,7 @@ SPLIT: Final = 16  # parts of a bucket that came out too large
 BUFFER: Final = 64 * 1024  # bytes held back for each open bucket
 REMEMBERED: Final = 100_000  # patients whose bucket is remembered
 NEW_LINE: Final = 0x0A
+OBSERVATION, OTHER = b"O", b"X"  # marks before a spooled row
 GZIP_GROWTH: Final = 12  # how much larger ndjson is than its .gz, to choose the number of buckets
 NAME: Final = re.compile(r"(?:^|[._-])([A-Z][A-Za-z]+)")
 PATIENT: Final = re.compile(r"(?:^|/)Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]+)?$")
@@ -127,7 +128,7 @@ def spool(piece: Piece, wanted: Collection[str], folder: Path, count: int, name:
             patient = patient_of(row)
             if patient is not None:
                 if patient in wanted:
-                    out.write(patient, line)
+                    out.write(patient, line, row["resourceType"] == "Observation")
                     spooled += 1
                 else:
                     others += 1
@@ -149,13 +150,14 @@ class _Out:
         self._known: dict[str, tuple[IO[bytes], bytes]] = {}  # patient -> file, and what stands before a row
         self._aside: IO[bytes] | None = None
 
-    def write(self, patient: str, line: bytes) -> None:
-        """A row of this patient, ended as lines are."""
+    def write(self, patient: str, line: bytes, observation: bool) -> None:
+        """A row of this patient, ended as lines are, and marked if it is an Observation."""
         found = self._known.get(patient)
         if found is None:
             found = self._known[patient] = self._file(patient), patient.encode() + b"\t"
         file, before = found
         file.write(before)
+        file.write(OBSERVATION if observation else OTHER)
         file.write(line)
         if line[-1] != NEW_LINE:
             file.write(b"\n")
@@ -283,8 +285,7 @@ class Aside:
 
     def named_by(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The devices and places that `rows` refer to."""
-        naming = (row for row in rows if "device" in row or "location" in row)
-        references = dict.fromkeys(reference for row in naming for reference in _references(row))
+        references = dict.fromkeys(reference for row in rows for reference in _references(row))
         return [thing for reference in references if (thing := self._find(reference)) is not None]
 
     def _find(self, reference: str) -> dict[str, Any] | None:
@@ -314,26 +315,46 @@ def _references(row: Mapping[str, Any]) -> Iterator[str]:
             yield reference
 
 
-def spooled(folder: Path, bucket: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+class Spooled(NamedTuple):
+    """One patient's lines: Observations, and everything else."""
+
+    patient: str
+    others: list[bytes]
+    observations: list[bytes]
+
+    def resources(self, aside: Aside) -> Iterator[dict[str, Any]]:
+        """The rows, each parsed when it is asked for: everything that Observations refer to, then these."""
+        naming = [orjson.loads(line) for line in self.others]
+        yield from naming
+        naming += [orjson.loads(line) for line in self.observations if b'"device"' in line]
+        yield from aside.named_by(naming)
+        del naming
+        yield from map(orjson.loads, self.observations)
+
+
+def spooled(folder: Path, bucket: int) -> Iterator[Spooled]:
     """Each patient of a bucket with all their rows, patients in the order of their ids."""
     parts = sorted(folder.glob(f"bucket-{bucket}-*"))
     yield from _grouped(parts, folder / f"split-{bucket}", 1)
 
 
-def _grouped(parts: list[Path], folder: Path, depth: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def _grouped(parts: list[Path], folder: Path, depth: int) -> Iterator[Spooled]:
     if depth < 4 and sum(part.stat().st_size for part in parts) > 2 * BUCKET:
         for smaller in _split(parts, folder, depth):
             yield from _grouped([smaller], folder / f"{smaller.name}-split", depth + 1)
         return
-    patients: dict[bytes, list[bytes]] = {}
+    patients: dict[bytes, tuple[list[bytes], list[bytes]]] = {}
     for part in parts:
         with part.open("rb") as lines:
             for line in lines:
                 patient, _, row = line.partition(b"\t")
-                patients.setdefault(patient, []).append(row)
+                held = patients.get(patient)
+                if held is None:
+                    held = patients[patient] = ([], [])
+                held[row[0] == OBSERVATION[0]].append(row[1:])
         part.unlink()
     for patient in sorted(patients):
-        yield patient.decode(), [orjson.loads(row) for row in patients.pop(patient)]
+        yield Spooled(patient.decode(), *patients.pop(patient))
 
 
 def _split(parts: list[Path], folder: Path, depth: int) -> list[Path]:

@@ -15,7 +15,7 @@ from ehr.observations import ComaPart
 from inference.chart import Measurement, Refusal
 
 JUMP: Final = 1000 / 3  # a unit slip is a factor of 1000; the true change beside it may take it to a third
-TROPONINS: Final = ("troponin_t", "troponin_i", "hs_troponin_t", "hs_troponin_i")
+TROPONINS: Final = frozenset({"troponin_t", "troponin_i", "hs_troponin_t", "hs_troponin_i"})
 
 
 def coma_totals(parts: Sequence[ComaPart], measurements: Sequence[Measurement]) -> list[Measurement]:
@@ -51,11 +51,12 @@ def unit_jumps(measurements: Sequence[Measurement], lexicon: Lexicon) -> list[tu
     so not used.
     """
     refused = []
-    for name in TROPONINS:
-        rows = sorted(
-            (r for r in measurements if r.variable == name),
-            key=lambda r: (r.known, r.time, r.source.resource),
-        )
+    drawn = sorted(
+        (row for row in measurements if row.variable in TROPONINS),
+        key=lambda row: (row.known, row.time, row.source.resource),
+    )
+    for name in sorted(TROPONINS):
+        rows = [row for row in drawn if row.variable == name]
         kept = rows[:1]
         for row in rows[1:]:
             before = kept[-1]
@@ -82,8 +83,10 @@ def double_counts(
     measurements: Sequence[Measurement], spans: Mapping[tuple[str, datetime], float]
 ) -> list[tuple[Measurement, Refusal]]:
     """Running totals (a 24 h urine volume) inside whose span single volumes are charted too."""
+    if not spans:
+        return []
     totals = [row for row in measurements if (row.source.resource, row.time) in spans]
-    singles = [row for row in measurements if totals and (row.source.resource, row.time) not in spans]
+    singles = [row for row in measurements if (row.source.resource, row.time) not in spans]
     refused = []
     for total in totals:
         start = total.time - timedelta(hours=spans[(total.source.resource, total.time)])

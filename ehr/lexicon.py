@@ -99,9 +99,9 @@ class Lexicon:
         if found is None:
             found = self._convert(*key)
             _remember(self._units, key, found)
-        if isinstance(found, str):
-            raise NotUsed(found, f"{unit or code or ''}"[:40])
-        return found
+        if found.__class__ is Conversion:
+            return found
+        raise NotUsed(str(found), f"{unit or code or ''}"[:40])
 
     def _convert(self, variable: str, loinc: str, system: Any, code: Any, unit: Any) -> Conversion | str:
         table = self.table

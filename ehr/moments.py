@@ -31,6 +31,8 @@ def instant(text: object) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = _leap_second(text)
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         raise NotUsed("time-without-zone" if len(text) > DATE_ONLY else "time-too-coarse", text)
     try:
@@ -68,6 +70,13 @@ class Clock:
         """When an Observation was taken, when it could first be seen,
         and whether the former is only its `issued`.
         """
+        try:  # both already read, as on most rows of a flowsheet
+            taken, issued = self._seen[row["effectiveDateTime"]], self._seen[row["issued"]]
+            return taken, taken if issued < taken else issued, False
+        except KeyError:
+            return self._times(row)
+
+    def _times(self, row: Mapping[str, Any]) -> tuple[datetime, datetime, bool]:
         issued = self.instant(row["issued"]) if "issued" in row else None
         taken = self._effective(row, issued)
         if taken is None:

@@ -68,6 +68,20 @@ class Sink:
         self.refused: list[tuple[str, str, str]] = []
         self.only_issued: list[str] = []
 
+    def forget(self, where: str) -> None:
+        """Undo what a row, and what it contains, came to: a newer version of it is there."""
+        inside = f"{where}#"
+
+        def stays(name: str) -> bool:
+            return name != where and not name.startswith(inside)
+
+        self.measurements = [row for row in self.measurements if stays(row.source.resource)]
+        self.evidence = [row for row in self.evidence if stays(row.source.resource)]
+        self.coma = [part for part in self.coma if stays(part.source.resource)]
+        self.spans = {key: hours for key, hours in self.spans.items() if stays(key[0])}
+        self.refused = [refusal for refusal in self.refused if stays(refusal[0])]
+        self.only_issued = [name for name in self.only_issued if stays(name)]
+
 
 class Observations:
     """Reads one patient's Observations into a Sink. `devices` are the words that name each Device."""
@@ -81,29 +95,31 @@ class Observations:
         """Read one Observation. Raises NotUsed, or one of WRONG where it is malformed,
         with nothing kept of it.
         """
-        status = row.get("status")
-        if status not in USED:
-            raise NotUsed("status", str(status)[:40])
+        preliminary = USED.get(row.get("status", ""))
+        if preliminary is None:
+            raise NotUsed("status", str(row.get("status"))[:40])
         if "modifierExtension" in row:
             raise NotUsed("modifier-extension")  # FHIR: what it changes is not known here, so nothing is read
         entry = self.lexicon.entry(row["code"])
         components = row.get("component")
-        if entry.meaning is None and not components:
-            raise NotUsed("code-unknown", entry.code)
         if entry.wrong:
             raise NotUsed(entry.wrong, entry.code)
-        if entry.meaning is not None and entry.meaning.kind == "apart":
-            raise NotUsed(entry.meaning.name, entry.code)
+        if entry.variable is None:
+            if entry.meaning is None and not components:
+                raise NotUsed("code-unknown", entry.code)
+            if entry.meaning is not None and entry.meaning.kind == "apart":
+                raise NotUsed(entry.meaning.name, entry.code)
         time, known, only_issued = self.clock.times(row)
         meta = row.get("meta") or {}
         version = meta.get("versionId") or meta.get("lastUpdated") or ""
         if only_issued:
             self.sink.only_issued.append(where)
-        preliminary = USED[status]
         at = _At(where, version, time, known, preliminary)
         if components:
             self._components(components, row, at)
-        if entry.meaning is not None:
+        if entry.variable is not None:
+            self._variable(row, row, entry, at, bool(components))
+        elif entry.meaning is not None:
             self._one(row, row, entry, at, bool(components))
 
     def _components(self, components: Any, row: Mapping[str, Any], at: _At) -> None:

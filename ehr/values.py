@@ -44,7 +44,7 @@ def read_value(holder: Mapping[str, Any], variable: Variable, loinc: str, lexico
     or TypeError and its like where it is malformed.
     """
     quantity = holder.get("valueQuantity")
-    if quantity is not None and not variable.levels:
+    if quantity is not None and not variable.levels:  # nine rows of ten
         return _quantity(quantity, variable, loinc, lexicon)
     if variable.levels:
         return _level(holder, variable, lexicon)
@@ -98,17 +98,21 @@ def _quantity(quantity: Mapping[str, Any], variable: Variable, loinc: str, lexic
     sent = get("value")
     if sent is None:
         raise NotUsed("no-value")
-    code, unit = get("code"), get("unit")
+    code, unit, comparator = get("code"), get("unit"), get("comparator")
     number = lexicon.conversion(variable.name, loinc, get("system"), code, unit)(_number(sent))
-    comparator = get("comparator")
-    if comparator not in BOUNDS:
-        raise NotUsed("comparator-unknown", str(comparator)[:10])
-    value_sent = f"{comparator or ''}{sent}"
     unit_sent = unit or code or ""
     if variable.name == "fio2":
         low, high = lexicon.table.room_air
         number = high if low <= number <= high else number
-    return Value(_checked(number, variable, value_sent, unit_sent), BOUNDS[comparator], value_sent, unit_sent)
+    if comparator is None:
+        bound, value_sent = "", str(sent)
+    elif comparator in BOUNDS:
+        bound, value_sent = BOUNDS[comparator], f"{comparator}{sent}"
+    else:
+        raise NotUsed("comparator-unknown", str(comparator)[:10])
+    if not variable.low <= number <= variable.high:
+        raise NotUsed("implausible", f"{value_sent[:40]} {unit_sent}".strip())
+    return Value(number, bound, value_sent, unit_sent)
 
 
 def _written(holder: Mapping[str, Any], variable: Variable, loinc: str, lexicon: Lexicon) -> Value:

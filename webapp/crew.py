@@ -80,10 +80,10 @@ class Worker:
         folder, asked = self.setup.folder, spooled_moments(self.setup.folder, bucket)
         patients, answers, tally = len(asked), _Answers(), Counter[str]()
         with closing(bulk.Aside(folder / "aside.db")) as aside:
-            for patient, resources in bulk.spooled(folder, bucket):
-                record = read_record(patient, [*resources, *aside.named_by(resources)])
+            for spooled in bulk.spooled(folder, bucket):
+                record = read_record(spooled.patient, spooled.resources(aside), in_order=True)
                 tally.update(refusal.reason for refusal in record.refused)
-                for moment in asked.pop(patient, ()):
+                for moment in asked.pop(spooled.patient, ()):
                     self._answer(moment, record, answers)
         for moment in (moment for left in asked.values() for moment in left):
             self._answer(moment, None, answers)

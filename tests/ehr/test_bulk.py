@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,12 @@ def everything(
     folder.mkdir()
     parts = pieces([path], size)
     tallies = [spool(part, frozenset(wanted), folder, count, f"{n:04d}") for n, part in enumerate(parts)]
-    back = {patient: rows for bucket in range(count) for patient, rows in spooled(folder, bucket)}
+    with closing(Aside(gather_aside(folder))) as aside:
+        back = {
+            found.patient: list(found.resources(aside))
+            for bucket in range(count)
+            for found in spooled(folder, bucket)
+        }
     return tallies, back
 
 
@@ -168,7 +174,7 @@ def test_things_without_a_patient_are_found_by_who_names_them(tmp_path: Path) ->
     rows = [row("Device", "d", None, note=1), row("Location", "icu", None), row("Device", "d", None, note=2)]
     path = write(tmp_path / "Device.ndjson", *rows)
     everything(path, tmp_path / "spool", "1")
-    aside = Aside(gather_aside(tmp_path / "spool"))
+    aside = Aside(tmp_path / "spool" / "aside.db")
     naming = [
         row("Observation", "o", device={"reference": "Device/d"}),
         row("Encounter", "e", location=[{"location": {"reference": "Location/icu"}}, None, {"location": 3}]),
