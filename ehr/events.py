@@ -14,6 +14,7 @@ from typing import Any, Final
 from ehr.lexicon import Lexicon
 from ehr.moments import Clock, NotUsed
 from ehr.observations import Evidence
+from ehr.persons import ruled_out
 from inference.chart import Event, Measurement, Source
 
 BEFORE: Final = timedelta(microseconds=1)
@@ -79,6 +80,16 @@ class Events:
             raise NotUsed("status", str(row.get("status"))[:40])
         start, end = self.clock.begin(row, "performedPeriod", "performedDateTime")
         self.found.append(Event(kind, start, end, source_of(row, where, _first_code(concepts))))
+
+    def condition(self, row: Mapping[str, Any], where: str) -> None:
+        """When a complaint began, where somebody wrote that down and nobody took it back."""
+        concept = row.get("code") or {}
+        kind = self.lexicon.event(concept)
+        onset = any(row.get(name) is not None for name in ("onsetDateTime", "onsetPeriod"))
+        if kind != "symptom-onset" or not onset or ruled_out(row):
+            return
+        start, end = self.clock.begin(row, "onsetDateTime", "onsetPeriod")
+        self.found.append(Event(kind, start, end, source_of(row, where, _first_code([concept]))))
 
     def device_use(
         self, row: Mapping[str, Any], where: str, contained: Mapping[str, Mapping[str, Any]]

@@ -32,8 +32,7 @@ def read_person(row: Mapping[str, Any], conditions: frozenset[str]) -> Person:
 
 def condition_of(row: Mapping[str, Any], lexicon: Lexicon) -> str:
     """The name of a condition the rules caution on, "" if it is none of them or was ruled out."""
-    status = (row.get("verificationStatus") or {}).get("coding") or ()
-    if any(coding.get("code") in NOT_SO for coding in status):
+    if ruled_out(row):
         return ""
     table = lexicon.table
     icd = (table.systems["icd10"], table.systems["icd10cm"])
@@ -47,6 +46,12 @@ def condition_of(row: Mapping[str, Any], lexicon: Lexicon) -> str:
         if found:
             return found
     return ""
+
+
+def ruled_out(row: Mapping[str, Any]) -> bool:
+    """Whether a Condition was refuted or entered in error."""
+    status = (row.get("verificationStatus") or {}).get("coding") or ()
+    return any(coding.get("code") in NOT_SO for coding in status)
 
 
 def _birth_date(text: Any) -> datetime | None:

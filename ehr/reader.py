@@ -235,6 +235,8 @@ class _Reading:
             self._each(where, events.procedure, row, where)
         for where, row in self._of("DeviceUseStatement"):
             self._each(where, lambda row, where: events.device_use(row, where, _contained(row)), row, where)
+        for where, row in self._of("Condition"):
+            self._each(where, events.condition, row, where)
         admissions = [event.start for event in events.found if event.kind == "admission"]
         charted = [row for row in measurements if row.variable == "oxygen_device"]
         levels = self.lexicon.vocabulary["oxygen_device"].levels
