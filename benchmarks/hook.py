@@ -66,7 +66,7 @@ def tenant(folder: Path, jwks: str) -> None:
     )
     (folder / "bench.toml").write_text(
         'id = "bench"\nname = "Benchmark"\nissuer = "http://127.0.0.1:9/fhir"\nclient_id = "bench"\n'
-        'scopes = ["launch", "patient/Observation.rs"]\n'
+        'scopes = ["launch", "patient/Observation.rs"]\ntime_zone = "UTC"\n'
         f'{models}[[cds_clients]]\niss = "{CLIENT}"\njwks_url = "{jwks}"\n'
     )
 
@@ -124,11 +124,9 @@ def request_body(count: int, rng: random.Random) -> dict[str, Any]:
 def call(client: httpx.Client, url: str, key: ECKey, body: dict[str, Any]) -> tuple[float, httpx.Response]:
     """One call with a fresh token and hookInstance; seconds and answer."""
     now = int(time.time())
-    token = jwt.encode(
-        {"alg": "ES384", "kid": key.kid, "typ": "JWT"},
-        {"iss": CLIENT, "aud": url, "iat": now, "exp": now + 300, "jti": secrets.token_hex(16)},
-        key,
-    )
+    header = {"alg": "ES384", "kid": key.kid, "typ": "JWT"}
+    claims = {"iss": CLIENT, "aud": url, "iat": now, "exp": now + 300, "jti": secrets.token_hex(16)}
+    token = jwt.encode(header, claims, key, algorithms=["ES384"])
     content = json.dumps({**body, "hookInstance": str(uuid.uuid4())}).encode()
     began = time.perf_counter()
     answer = client.post(
