@@ -69,32 +69,32 @@ def read_record(
     `in_order` promises that the Patient and every Device come before the Observations: these are then read as
     they come and none is held, which halves the time of a long export.
     """
-    reading = _Reading(patient, lexicon(local_codes), zone, base)
-    reading.collect(resources, in_order=in_order)
+    reading = _Reading(patient, lexicon(local_codes), zone, base, in_order)
+    reading.collect(resources)
     return reading.record(truncated)
 
 
 class _Reading:
-    def __init__(self, patient: str, words: Lexicon, zone: tzinfo, base: str) -> None:
-        self.patient, self.lexicon, self.base = patient, words, base.rstrip("/")
+    def __init__(self, patient: str, words: Lexicon, zone: tzinfo, base: str, in_order: bool) -> None:
+        self.patient, self.lexicon, self.base, self.in_order = patient, words, base.rstrip("/"), in_order
         self.clock = Clock(zone)
         self.sink = Sink()
         self.rows: dict[str, dict[str, Resource]] = {}  # by type, then by "type/id"
         self._ours: dict[Any, bool] = {}
         self._read: dict[str, Any] = {}  # Observations read as they came -> their meta
 
-    def collect(self, resources: Iterable[Resource], *, in_order: bool = False) -> None:
+    def collect(self, resources: Iterable[Resource]) -> None:
         """Take each resource once, by type and id."""
         for resource in resources:
             try:
-                if in_order and resource["resourceType"] == "Observation":
+                if self.in_order and resource["resourceType"] == "Observation":
                     self._now(resource)
                 else:
                     self._take(resource)
             except NotUsed as why:
                 self._refuse(_name(resource), why.reason, why.detail)
-            except WRONG:
-                self._refuse(_name(resource), "malformed", type(resource).__name__)
+            except WRONG as wrong:
+                self._refuse(_name(resource), "malformed", type(wrong).__name__)
 
     def _take(self, resource: Resource) -> None:
         kind, key = resource["resourceType"], resource.get("id")
@@ -123,8 +123,10 @@ class _Reading:
         self._read[where] = row.get("meta")
         if not self._is_ours(row):
             raise NotUsed("other-patient")
-        self._each(where, self.observations.read, row, where)
-        if "contained" in row:
+        if "contained" not in row:
+            self.observations.read(row, where)
+        else:
+            self._each(where, self.observations.read, row, where)
             for inner, held in self._contained(where, row):
                 self._each(inner, self.observations.read, held, inner)
 
