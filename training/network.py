@@ -21,6 +21,8 @@ from inference.features import ANALYTES, LOGGED, SERIES, Layout
 HELD: Final = 4.0  # standardised inputs are held within this many standard deviations
 QUANTILES: Final = (0.1, 0.5, 0.9)
 NEVER: Final = 1e6  # hours: the age of a troponin that was never drawn
+BENDS: Final = (10.0, 30.0, 50.0, 70.0, 90.0)  # percentiles at which the response to a column may bend
+BENT: Final = ("age", "hours_in_stay", "hr", "sbp", "gcs", "temp", "rr", "spo2", "fio2", "ph", "pco2", "po2")
 RATIOS: Final = (  # as differences of logarithms; each is used where the layout has both
     ("hr:last", "sbp:last"),  # shock index
     ("hr:mean", "sbp:mean"),
@@ -51,6 +53,7 @@ class Shape:
 class Ensemble(nn.Module):
     """x [N,F], NaN = not measured -> logits [N,M,K], forecast [N,3] in log ng/L (or [N,0])."""
 
+    bends: Tensor
     centre: Tensor
     step: Tensor
     offset: Tensor
@@ -83,7 +86,14 @@ class Ensemble(nn.Module):
         centre, step = _moments(plain)
         self.register_buffer("centre", torch.from_numpy(centre))
         self.register_buffer("step", torch.from_numpy(step))
-        width = plain.shape[1] + len(self.asked)
+        latest = (
+            [] if forecast else [self.rest.index(layout.players[p][0]) for p in BENT if p in layout.players]
+        )
+        self.bent = latest or list(range(self.course, self.course + len(SERIES) + 1))
+        self.register_buffer(
+            "bends", torch.from_numpy(_bends((plain[:, self.bent] - centre[self.bent]) / step[self.bent]))
+        )
+        width = plain.shape[1] + len(self.asked) + len(self.bent) * len(BENDS)
         m, outputs = shape.members, heads + (3 if forecast else 0)
         self.first = nn.Linear(width, m * shape.wide)
         self.second = nn.Parameter(torch.randn(m, shape.wide, shape.narrow) * (2 / shape.wide) ** 0.5)
@@ -135,8 +145,9 @@ class Ensemble(nn.Module):
         return torch.clamp(z, -HELD, HELD), absent
 
     def joined(self, z: Tensor, absent: Tensor) -> Tensor:
-        """What the networks see: the numbers, and for every player whether its latest value is there."""
-        return torch.cat([z, _pick(absent, self.asked).to(z.dtype)], dim=1)
+        """What the networks see: the numbers, whether each player's latest is there, how far beyond each bend."""
+        beyond = functional.relu(_pick(z, self.bent).unsqueeze(2) - self.bends).flatten(1)
+        return torch.cat([z, _pick(absent, self.asked).to(z.dtype), beyond], dim=1)
 
     def owners(self, layout: Layout) -> Tensor:
         """[P,W]: 1 where hiding player p hides column w; all troponins hide together, as one last player."""
@@ -285,3 +296,11 @@ def _moments(x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.fl
     centre = np.where(there, x, 0.0).sum(0, dtype=np.float64) / count
     spread = np.sqrt((np.where(there, x - centre, 0.0) ** 2).sum(0, dtype=np.float64) / count)
     return centre.astype(np.float32), np.where(spread > 1e-3, spread, 1.0).astype(np.float32)
+
+
+def _bends(z: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[C,5] standardised values at BENDS of each column; 0 where it was never measured."""
+    columns = [column[~np.isnan(column)] for column in z.T]
+    return np.array(
+        [np.percentile(c, BENDS) if len(c) else np.zeros(len(BENDS)) for c in columns], dtype=np.float32
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,14 +20,16 @@ from inference.assessment import VENTILATION
 from inference.features import Layout, layout_for
 from training import baselines, calibrate, leaks, measure
 from training.card import card, provenance
+from training.cohorts import troponin_moments, ventilation_moments
 from training.export import export
 from training.matrix import Readers, Table, table
 from training.network import Ensemble, ask, fit
-from training.readers import EICU, Tally
+from training.readers import EICU, Tally, readers
 from training.release import Release, write
 from training.tasks import LEAK_LIMIT, SEED, Task
 
 BACKGROUND: Final = 12  # rows
+LOOKED_AT: Final = 100  # stays of each set whose rows are checked against their landmarks
 ENVELOPE: Final = (0.05, 99.95)  # percentiles of training between which a latest value is ordinary
 Say = Callable[[str], None]
 Floats = NDArray[np.float64]
@@ -50,7 +53,7 @@ def run(task: Task, data: Path, cache: Path, artifacts: Path, *, created: dateti
     presence = leaks.presence(rows, layout)
     argued = leaks.refuse_leaks(presence, task)
     fold = folds(rows, task.folds)
-    scanned = leak_report(rows, fold, presence, argued, task)
+    scanned = leak_report(rows, fold, presence, argued, task) | late(task, data, layout, known)
     answers = out_of_fold(rows, layout, task, fold, threads, say)
     say("calibrating")
     calibration, judged = calibrate.calibrate(rows, answers.logits, answers.values, fold, task)
@@ -157,6 +160,21 @@ def leak_report(
         "twins": leaks.twins(rows),
         "patients_in_two_folds": straddling,
     }
+
+
+def late(task: Task, data: Path, layout: Layout, known: Readers | None) -> dict[str, Any]:
+    """Looks at the first stays of every set for rows used before their time. Raises Leak when there is one."""
+    moments = ventilation_moments if task.name == VENTILATION else troponin_moments
+    pairs = [
+        (stay, moment)
+        for data_set in task.data_sets
+        for stay in islice((known or readers())[data_set](data, Tally()), LOOKED_AT)
+        for moment in moments(stay)
+    ]
+    found = leaks.rows_after(pairs, layout)
+    if found:
+        raise leaks.Leak(f"{found} rows are used at a landmark before they were known")
+    return {"rows_after_landmark": found, "moments_looked_at": len(pairs)}
 
 
 def evaluate(

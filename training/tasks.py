@@ -49,8 +49,8 @@ TASKS: Final = (
         data_sets=(CHALLENGE_2012, EICU),
         inputs=(*_VITALS, "fio2", "ph", "pco2", "po2", "sao2", "lactate", *_LABS, "weight", "height"),
         important=("rr", "spo2", "fio2", "hr", "sbp", "gcs", "temp", "ph", "pco2", "lactate", "creatinine"),
-        shape=Shape(hidden=0.05, epochs=8, batch=1024),
-        alpha=0.28,
+        shape=Shape(dropout=0.5, hidden=0.05, epochs=10, batch=1024, rate=3e-3),
+        alpha=0.30,
     ),
     Task(
         name=TROPONIN,

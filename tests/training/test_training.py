@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.importorskip("lightgbm", reason="training needs requirements-train.txt")
+
 from inference.assessment import VENTILATION
 from inference.chart import Event, Measurement, Person, Record, Source
 from inference.features import features, layout_for
@@ -228,3 +230,14 @@ def test_an_exported_graph_says_nothing_of_the_machine_it_was_made_on(rows: Tabl
     graph = export(model, rows.x)
     assert str(Path(__file__).parents[2]).encode() not in graph
     assert b"site-packages" not in graph
+
+
+def test_a_run_without_data_says_what_to_download_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from training.__main__ import main
+
+    places = ["--data", str(tmp_path), "--cache", str(tmp_path / "c"), "--artifacts", str(tmp_path / "a")]
+    assert main(["run", "--task", "troponin", *places]) == 1
+    assert "Download it from https://physionet.org/content/challenge-2012" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
