@@ -173,6 +173,25 @@ def test_a_released_model_explains_with_eight_thousand_rows_in_time(released: Pa
     assert best < 0.15  # under 50 ms alone on a core; a busy machine is given room
 
 
+def test_the_released_ventilation_model_puts_the_failing_patient_above_the_stable_one() -> None:
+    model = load(newest(ARTIFACTS, VENTILATION), "cpu")
+    columns = ("hr", "rr", "spo2", "sbp", "gcs", "fio2")
+    rows = []
+    for values in ((80, 16, 97, 125, 15, np.nan), (105, 26, 92, 120, 15, 40), (122, 34, 88, 115, 12, 60)):
+        x = np.full(len(model.layout.names), np.nan, np.float32)
+        for name, value in zip(columns, values, strict=True):
+            value = np.log(value) if name == "fio2" else value
+            for statistic in {"last", "mean", "low", "high"} & set(_statistics(model, name)):
+                x[model.layout.column(name, statistic)] = value
+        rows.append(x)
+    stable, worse, failing = model.headline(np.stack(rows))
+    assert stable < worse < failing
+
+
+def _statistics(model, player: str) -> list[str]:
+    return [model.layout.names[column].split(":")[1] for column in model.layout.players[player]]
+
+
 def _timed(model, x) -> float:
     start = time.perf_counter()
     model.headline(x)
