@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.demo_entry.peers import Pair, card, pair
 
@@ -99,7 +100,7 @@ def test_the_card_opens_the_app_beside_the_chart_and_over_its_whole_width(tab: P
 def test_everything_a_ward_orders_is_found(tab: Page, words: str, first: str) -> None:
     open_chart(tab)
     tab.get_by_role("combobox", name="New order").fill(words)
-    assert tab.locator("#catalogue li").first.inner_text().startswith(first)
+    expect(tab.locator("#catalogue li").first).to_have_text(re.compile(f"^\\s*{re.escape(first)}"))
 
 
 def test_a_card_is_overridden_with_a_reason(tab: Page, both: Pair) -> None:
