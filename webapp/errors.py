@@ -31,6 +31,7 @@ from ehr.errors import (
 from governance.errors import GovernanceError, LedgerUnavailable
 from inference.errors import OrdertimeError
 from webapp import words
+from webapp.handout import PrintingUnavailable
 
 log = structlog.get_logger()
 
@@ -51,6 +52,7 @@ STATUS: tuple[tuple[type[Exception], Answered], ...] = (
     (EhrUnavailable, (502, "transient", "hospital-silent")),
     (EhrError, (502, "processing", "hospital-silent")),
     (LedgerUnavailable, (503, "transient", "ledger-unavailable")),
+    (PrintingUnavailable, (503, "not-supported", "no-printing")),
     (GovernanceError, (500, "exception", "fault")),
     (OrdertimeError, (500, "exception", "model-fault")),
 )

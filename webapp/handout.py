@@ -8,7 +8,7 @@ model give none. The page is a draft until a clinician releases it, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from itertools import count, takewhile
@@ -37,6 +37,10 @@ NO_NUMBER: Final = frozenset({State.SILENT, State.SUSPENDED})
 
 class RefusedAddress(OrdertimeError):
     """The printed page asked for something outside static/."""
+
+
+class PrintingUnavailable(OrdertimeError):
+    """This machine lacks what draws a PDF; the page can still be printed from the browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,21 +157,32 @@ def spoken_language(language: str) -> str:
     return primary if primary in words.LANGUAGES else "en"
 
 
-def pdf(html: str, css: str = "", *, static: Path = STATIC) -> bytes:
+def engine() -> Any:
+    """WeasyPrint. Raises PrintingUnavailable where its system libraries are not installed."""
+    try:
+        import weasyprint  # half a second to import: only when a page is printed
+    except OSError:  # Pango is loaded when the package is imported
+        raise PrintingUnavailable(
+            "no PDF can be made here: install libpango-1.0-0, libpangoft2-1.0-0 and libharfbuzz-subset0 (Debian)"
+        ) from None
+    return weasyprint
+
+
+def pdf(html: str, css: str = "", *, static: Path = STATIC, draws: Callable[[], Any] = engine) -> bytes:
     """The printed page as PDF (tagged, PDF/UA). `css` is added to the page's own.
 
     Fetches files of `static` and nothing else: any other address raises RefusedAddress.
     """
-    from weasyprint import CSS, HTML  # half a second to import: only when a page is printed
+    found = draws()
     from weasyprint.urls import FatalURLFetchingError
 
     fetcher = _static_only(static)
-    sheets = [CSS(string=css, url_fetcher=fetcher)] if css else []
+    sheets = [found.CSS(string=css, url_fetcher=fetcher)] if css else []
     try:
-        page = HTML(string=html, base_url=BASE, url_fetcher=fetcher)
+        page = found.HTML(string=html, base_url=BASE, url_fetcher=fetcher)
         document = page.render(stylesheets=sheets, pdf_variant="pdf/ua-1")
         if len(document.pages) > 1:  # a long name, or a wider font than the one it was set in
-            closer = [*sheets, CSS(string=CLOSER)]
+            closer = [*sheets, found.CSS(string=CLOSER)]
             document = page.render(stylesheets=closer, pdf_variant="pdf/ua-1")
         made: bytes = document.write_pdf(pdf_variant="pdf/ua-1")
     except FatalURLFetchingError as refused:

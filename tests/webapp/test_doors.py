@@ -498,3 +498,24 @@ def test_the_about_page_shows_the_models(house: House) -> None:
     answer = house.app.test_client().get("/about")
     assert answer.status_code == 200
     assert httpx.URL(APP).host not in answer.get_data(as_text=True)
+
+
+def test_a_machine_without_pango_says_what_is_missing_and_how_to_print_all_the_same() -> None:
+    from webapp import handout, words
+
+    def nothing_to_draw_with() -> Any:
+        raise handout.PrintingUnavailable("install libpango")
+
+    with pytest.raises(handout.PrintingUnavailable, match="libpango"):
+        handout.pdf("<p>x</p>", draws=nothing_to_draw_with)
+    assert "browser" in words.say("en", "error.no-printing.remedy")
+
+
+def test_a_closed_visit_opens_nothing_any_more(house: House) -> None:
+    # CONFORMANCE 35
+    client, address, page = house.result(SICK)
+    _, fields = form(page, "/release")
+    sent = {"visit": visit_of(address), "csrf_token": fields["csrf_token"]}
+    assert client.post("/close", data=sent | {"csrf_token": "0" * 64}, base_url=APP).status_code == 401
+    assert client.post("/close", data=sent, base_url=APP).status_code == 200
+    assert client.get(address, base_url=APP).status_code == 401
