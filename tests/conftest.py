@@ -39,6 +39,19 @@ class Demonstration:
     var: Path
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that prints is left out, by name, where Pango is not installed; in CI it fails."""
+    from webapp.handout import PrintingUnavailable
+
+    try:
+        return (yield)
+    except PrintingUnavailable as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(missing))
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -444,6 +444,9 @@ def test_the_pdf_is_one_sheet_of_the_stored_answer(house: House) -> None:
 
     from pypdf import PdfReader
 
+    from webapp import handout
+
+    handout.engine()
     client, _, page = house.result(SICK)
     action, fields = form(page, "/release")
     key = action.split("/")[2]
