@@ -36,6 +36,10 @@ PERSON_PLAYERS: Mapping[str, str] = MappingProxyType(
 )
 """Players that come from Patient and Encounter, with their labels; their organ system is "person"."""
 
+ASKED_LABELS: Mapping[str, str] = MappingProxyType({"hours_ahead": "Hours until the planned draw"})
+ASKED: Final = tuple(ASKED_LABELS)
+"""Players that come from the question, not from the chart: one column each, where a layout's inputs name them."""
+
 ANALYTES: Final = ("troponin_t", "troponin_i", "hs_troponin_t", "hs_troponin_i")
 HOURS: Final = 48  # of look-back, and the cap of hours_in_stay: training stays are known for 48 h at most
 DAY: Final = 24  # hours over which lowest, highest and sums are taken
@@ -70,7 +74,7 @@ _FAST, _SLOW, _MEAN = (tuple(exp(-b / tau) for b in range(HOURS + 1)) for tau in
 class Layout:
     """Which column means what.
 
-    `players` maps a vocabulary variable, or "age", "sex", "hours_in_stay", to its columns.
+    `players` maps a vocabulary variable, or "age", "sex", "hours_in_stay", or one of `ASKED`, to its columns.
     """
 
     task: str
@@ -80,7 +84,7 @@ class Layout:
 
     def column(self, player: str, statistic: str = "last") -> int:
         """Index of one column. Raises KeyError when the layout has none such."""
-        name = player if player in PERSON_PLAYERS else f"{player}:{statistic}"
+        name = player if player in (*PERSON_PLAYERS, *ASKED) else f"{player}:{statistic}"
         try:
             return self.names.index(name)
         except ValueError:
@@ -100,7 +104,7 @@ class _Hour:
 
 
 def layout_for(inputs: tuple[str, ...], task: str) -> Layout:
-    """Columns for these vocabulary variables and this model name.
+    """Columns for these vocabulary variables (and, of `ASKED`, those named) and this model name.
 
     Raises VocabularyError for an unknown variable.
     """
@@ -112,6 +116,10 @@ def _layout(inputs: tuple[str, ...], task: str) -> Layout:
     names = list(PERSON_PLAYERS)
     players: dict[str, tuple[int, ...]] = {player: (index,) for index, player in enumerate(PERSON_PLAYERS)}
     for variable in inputs:
+        if variable in ASKED:
+            players[variable] = (len(names),)
+            names.append(variable)
+            continue
         if variable not in vocabulary():
             raise VocabularyError(f"features: '{variable}' is not in variables.toml")
         wanted = statistics(vocabulary()[variable], task)
@@ -134,13 +142,16 @@ def statistics(variable: Variable, task: str) -> tuple[str, ...]:
     return {"vital": VITAL, "score": SCORE, "volume": VOLUME, "body": BODY}.get(variable.kind, LAB)
 
 
-def features(chart: Chart, layout: Layout) -> NDArray[np.float32]:
-    """The model input [F] for what the chart knows at `as_of`;
+def features(chart: Chart, layout: Layout, hours_ahead: float | None = None) -> NDArray[np.float32]:
+    """The model input [F] for what the chart knows at `as_of`; not measured is NaN. Pure, about a millisecond.
 
-    not measured is NaN. Pure, about a millisecond.
+    `hours_ahead`: hours from `as_of` to the planned draw. Not stated is NaN; a layout without it ignores it.
     """
     row: list[float] = [*_person(chart)]
     for name in layout.inputs:
+        if name in ASKED:
+            row.append(nan if hours_ahead is None else hours_ahead)
+            continue
         wanted = len(layout.players[name])
         series = chart.measurements.get(name, ())
         row += _columns(name, series, chart, layout.task) if series else [nan] * wanted
@@ -151,6 +162,8 @@ def used(chart: Chart, layout: Layout) -> tuple[Measurement, ...]:
     """The rows that entered the features, by variable in the layout's order, oldest first within each."""
     rows: list[Measurement] = []
     for name in layout.inputs:
+        if name in ASKED:
+            continue
         series = chart.measurements.get(name, ())
         if vocabulary()[name].kind == "body":
             rows += series[-1:]

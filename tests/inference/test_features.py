@@ -105,6 +105,24 @@ def test_a_troponin_course_is_read_as_change_gap_peak_and_slope() -> None:
     assert value(x, "hs_troponin_t", "peak", layout) == 0
 
 
+def test_the_planned_draw_is_one_column_of_the_question_and_of_no_row() -> None:
+    layout = layout_for(("hr", "hours_ahead", "weight"), TROPONIN)
+    at = chart(row("hr", 80, 1), row("weight", 71, 2))
+    told = features(at, layout, 3.0)
+    assert layout.players["hours_ahead"] == (layout.column("hours_ahead"),)
+    assert told[layout.column("hours_ahead")] == 3.0
+    assert (value(told, "hr", layout=layout), value(told, "weight", layout=layout)) == (80, 71)
+    untold = features(at, layout)
+    assert np.isnan(untold[layout.column("hours_ahead")])
+    assert (np.isnan(told) != np.isnan(untold)).sum() == 1
+    assert [r.variable for r in used(at, layout)] == ["hr", "weight"]
+
+
+def test_a_layout_without_the_planned_draw_answers_as_before_it_could_be_told() -> None:
+    at = chart(row("hr", 80, 1))
+    np.testing.assert_array_equal(features(at, LAYOUT, 3.0), features(at, LAYOUT))
+
+
 def test_an_unknown_variable_and_a_category_are_refused() -> None:
     with pytest.raises(VocabularyError, match="bananas"):
         layout_for(("bananas",), VENTILATION)
