@@ -1,6 +1,7 @@
 """How well: discrimination, calibration and their uncertainty, the same for every model on the same rows.
 
-Intervals resample patients, never rows: a patient's landmarks are not independent of one another.
+Intervals resample patients (training.resample). Nothing is reported of a group with fewer than ten of either
+outcome: so few say more of chance, and of the patients themselves, than of the model.
 """
 
 from __future__ import annotations
@@ -13,64 +14,114 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from training.resample import Draws, interval
+
 Floats = NDArray[np.floating[Any]]
-BOOTSTRAPS: Final = 200
 BINS: Final = 10
-FEWEST: Final = 10  # positives or negatives below which a subgroup's figures are withheld
+FEWEST: Final = 10  # positives or negatives below which a group's figures are withheld
+WITHHELD: Final = "too few of one outcome"
 AGE_BANDS: Final = ((18, 45), (45, 65), (65, 80), (80, 200))
 
 
-def figures(y: NDArray[np.bool_], p: Floats, patient: NDArray[np.str_] | None = None) -> dict[str, Any]:
-    """AUROC, AUPRC, Brier, ECE, calibration slope and intercept; 95 % intervals where `patient` is given."""
-    rows: dict[str, Any] = {"rows": len(y), "positive": int(y.sum())}
-    if min(y.sum(), (~y).sum()) < FEWEST:
-        return rows | {"withheld": "too few of one outcome"}
-    slope, intercept = _recalibration(y, p)
-    rows |= {
-        "auroc": _round(roc_auc_score(y, p)),
-        "auprc": _round(average_precision_score(y, p)),
-        "brier": _round(np.mean((p - y) ** 2)),
+def figures(y: NDArray[np.bool_], p: Floats, draws: Draws | NDArray[np.str_] | None = None) -> dict[str, Any]:
+    """AUROC, AUPRC, Brier, ECE, calibration slope and intercept; 95 % intervals with `draws`, or each row's patient.
+
+    The expected calibration error has no interval: resampling adds error of its own to it.
+    """
+    draws = Draws.of(draws) if isinstance(draws, np.ndarray) else draws
+    found = ranking(y, p, draws)
+    if "withheld" in found:
+        return found
+    slope, intercept = platt(logit(p), y)
+    loss = (p - y) ** 2
+    found |= {
+        "brier": _round(loss.mean()),
         "ece": _round(_ece(y, p)),
         "calibration_slope": _round(slope),
         "calibration_intercept": _round(intercept),
         "mean_predicted": _round(p.mean()),
         "observed": _round(y.mean()),
     }
-    if patient is not None:
-        rows |= intervals(y, p, patient)
-    return rows
+    if draws is not None:
+        refitted = draws.calibration(y, logit(p), slope, intercept)
+        found |= {
+            "brier_95": interval(draws.mean(loss)),
+            "calibration_slope_95": interval(refitted[:, 0]),
+            "calibration_intercept_95": interval(refitted[:, 1]),
+        }
+    return found
 
 
-def intervals(y: NDArray[np.bool_], p: Floats, patient: NDArray[np.str_]) -> dict[str, Any]:
-    """95 % bootstrap intervals over patients of AUROC and AUPRC."""
-    _, owner = np.unique(patient, return_inverse=True)
-    rng = np.random.default_rng(0)
-    drawn = []
-    for _ in range(BOOTSTRAPS):
-        weight = rng.multinomial(owner.max() + 1, np.full(owner.max() + 1, 1 / (owner.max() + 1)))[owner]
-        if weight[y].sum() and weight[~y].sum():
-            drawn.append(
-                (
-                    roc_auc_score(y, p, sample_weight=weight),
-                    average_precision_score(y, p, sample_weight=weight),
-                )
-            )
-    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+def ranking(y: NDArray[np.bool_], score: Floats, draws: Draws | None = None) -> dict[str, Any]:
+    """AUROC and AUPRC of a score that need not be a probability, higher meaning more likely."""
+    found: dict[str, Any] = {"rows": len(y), "positive": int(y.sum())}
+    if draws is not None:
+        found["patients"] = draws.patients
+    if min(y.sum(), (~y).sum()) < FEWEST:
+        return found | {"withheld": WITHHELD}
+    found |= {"auroc": _round(roc_auc_score(y, score)), "auprc": _round(average_precision_score(y, score))}
+    return found | (_intervals(draws.ranking(y, score)) if draws is not None else {})
+
+
+def difference(y: NDArray[np.bool_], ours: Floats, theirs: Floats, draws: Draws) -> dict[str, Any]:
+    """AUROC and AUPRC of `ours` minus `theirs` on the same rows, with paired 95 % intervals."""
+    if min(y.sum(), (~y).sum()) < FEWEST:
+        return {"withheld": WITHHELD}
+    drawn = draws.ranking(y, ours) - draws.ranking(y, theirs)
     return {
-        "auroc_95": [_round(low[0]), _round(high[0])],
-        "auprc_95": [_round(low[1]), _round(high[1])],
-        "patients": int(owner.max() + 1),
+        "auroc": _round(roc_auc_score(y, ours) - roc_auc_score(y, theirs)),
+        "auprc": _round(average_precision_score(y, ours) - average_precision_score(y, theirs)),
+        **_intervals(drawn),
     }
 
 
 def subgroups(
-    y: NDArray[np.bool_], p: Floats, groups: Mapping[str, NDArray[Any]]
+    y: NDArray[np.bool_],
+    p: Floats,
+    groups: Mapping[str, NDArray[Any]],
+    draws: Draws | None = None,
+    threshold: float | None = None,
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Figures by each value of each grouping."""
-    return {
-        name: {str(value): figures(y[values == value], p[values == value]) for value in np.unique(values)}
-        for name, values in groups.items()
+    """Figures by each value of each grouping; with `threshold` also what is missed and falsely alarmed there."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, values in groups.items():
+        found[name] = {}
+        for value in np.unique(values):
+            here = values == value
+            mine = draws.where(here) if draws is not None else None
+            cell = figures(y[here], p[here], mine)
+            if threshold is not None and "withheld" not in cell:
+                cell |= missed(y[here], p[here] >= threshold, mine)
+            found[name][str(value)] = cell
+    return found
+
+
+def missed(y: NDArray[np.bool_], alarm: NDArray[np.bool_], draws: Draws | None = None) -> dict[str, Any]:
+    """False-negative rate and false-alarm rate of alarms, with their intervals."""
+    found: dict[str, Any] = {
+        "false_negative_rate": _round((~alarm[y]).mean()),
+        "false_alarm_rate": _round(alarm[~y].mean()),
     }
+    if draws is not None:
+        found["false_negative_rate_95"] = interval(draws.ratio((~alarm & y) * 1.0, y * 1.0))
+        found["false_alarm_rate_95"] = interval(draws.ratio((alarm & ~y) * 1.0, ~y * 1.0))
+    return found
+
+
+def reliability(y: NDArray[np.bool_], p: Floats, draws: Draws | None = None) -> list[dict[str, Any]]:
+    """Predicted and observed share in tenths of the rows by predicted probability."""
+    points = []
+    for part in _tenths(p):
+        point: dict[str, Any] = {
+            "predicted": _round(p[part].mean()),
+            "observed": _round(y[part].mean()),
+            "rows": len(part),
+            "positive": int(y[part].sum()),
+        }
+        if draws is not None:
+            point["observed_95"] = interval(draws.where(part).mean(y[part] * 1.0))
+        points.append(point)
+    return points
 
 
 def site_ece(y: NDArray[np.bool_], p: Floats) -> float:
@@ -105,15 +156,18 @@ def logit(p: Floats) -> NDArray[np.float64]:
     return odds
 
 
-def _recalibration(y: NDArray[np.bool_], p: Floats) -> tuple[float, float]:
-    return platt(logit(p), y)
+def _intervals(drawn: Floats) -> dict[str, Any]:
+    return {"auroc_95": interval(drawn[:, 0]), "auprc_95": interval(drawn[:, 1])}
+
+
+def _tenths(p: Floats) -> list[NDArray[np.intp]]:
+    """Rows by predicted probability, in tenths of equal size; fewer where there are fewer rows."""
+    return [part for part in np.array_split(np.argsort(p, kind="stable"), BINS) if len(part)]
 
 
 def _ece(y: NDArray[np.bool_], p: Floats) -> float:
     """Expected calibration error over tenths of equal size."""
-    order = np.argsort(p, kind="stable")
-    parts = np.array_split(order, BINS)
-    return float(sum(len(part) * abs(p[part].mean() - y[part].mean()) for part in parts) / len(p))
+    return float(sum(len(part) * abs(p[part].mean() - y[part].mean()) for part in _tenths(p)) / len(p))
 
 
 def _round(value: Any) -> float:
