@@ -29,12 +29,12 @@ from inference.assessment import (
     Status,
 )
 from inference.chart import Chart, Measurement
-from inference.errors import UnsoundOutput
+from inference.errors import QuestionError, UnsoundOutput
 from inference.explain import label_of
 from inference.features import PERSON_PLAYERS, features, used
 from inference.model import Answer, Model
 from inference.scores import news2, rox
-from inference.troponin import rules, series
+from inference.troponin import no_draw, rules, series
 
 FORECAST: Final = "troponin-next"
 ORDER_TOLERANCE: Final = 1e-6
@@ -49,23 +49,28 @@ def assess(
     seed: int = 0,
     explain: bool = True,
     stale_hours: float = gates.STALE_HOURS,
+    hours_ahead: float | None = None,
 ) -> Assessment:
-    """One model's answer about one chart. Pure: same chart, model and seed give the same assessment.
+    """One model's answer about one chart. Pure: same chart, model, seed and question, same assessment.
 
     `confirmed_assays`: troponin cut-offs this site confirmed ("<assay>" or "<assay>/<rule>").
-    `stale_hours`: how old the newest vital sign besides heart rate may be. Raises UnsoundOutput.
+    `stale_hours`: how old the newest vital sign besides heart rate may be. `hours_ahead`: hours to the planned
+    troponin draw, 0.5 to 24, None where none is stated. Raises QuestionError, UnsoundOutput.
     """
-    said = _beside(chart, model, confirmed_assays, seed)
+    said = replace(
+        _beside(chart, model, confirmed_assays, seed), hours_ahead=_planned_draw(model.name, hours_ahead)
+    )
     excluded = gates.excluded(chart, model.name)
     if excluded is not None:
         return replace(said, status=Status.EXCLUDED, reason=excluded)
     rows = used(chart, model.layout)
-    x = features(chart, model.layout)
+    x = features(chart, model.layout, hours_ahead)
     cautions = (*said.cautions, *_row_cautions(rows))
     said = replace(
         said, missing=_missing(chart, model, rows), inputs=rows, inputs_digest=digest(x), cautions=cautions
     )
-    insufficient = gates.insufficient(chart, model.name, rows)
+    may_be_first = gates.learned_first(model.manifest)
+    insufficient = gates.insufficient(chart, model.name, rows, may_be_first=may_be_first)
     if insufficient is not None:
         return replace(said, status=Status.INSUFFICIENT, reason=insufficient)
     return _answered(said, chart, model, x, explain, stale_hours)
@@ -77,9 +82,18 @@ def digest(x: NDArray[np.float32]) -> str:
     return hashlib.sha256(plain.astype("<f4").tobytes()).hexdigest()
 
 
+def _planned_draw(name: str, hours_ahead: float | None) -> float | None:
+    """The question's own part. Raises QuestionError."""
+    if hours_ahead is not None and name != TROPONIN:
+        raise QuestionError(f"{name} is not asked about a draw: hours_ahead is for {TROPONIN} alone")
+    return None if hours_ahead is None else gates.draw_ahead(hours_ahead)
+
+
 def _beside(chart: Chart, model: Model, confirmed: frozenset[str], seed: int) -> Assessment:
     """What is said whatever the model may answer: the comparators, and the identity of the answer."""
     troponin = model.name == TROPONIN
+    first = troponin and gates.learned_first(model.manifest) and gates.unseen(chart)
+    unapplied = no_draw() if first else ()
     return Assessment(
         model=model.name,
         version=model.version,
@@ -87,13 +101,13 @@ def _beside(chart: Chart, model: Model, confirmed: frozenset[str], seed: int) ->
         status=Status.ASSESSED,
         reason=None,
         scores=() if troponin else (news2(chart), rox(chart)),
-        rules=rules(chart, assay_table(), confirmed) if troponin else (),
+        rules=(rules(chart, assay_table(), confirmed) or unapplied) if troponin else (),
         draws=series(chart) if troponin else (),
         cautions=gates.chart_cautions(chart, model.name),
         refused=chart.refused,
         truncated=chart.truncated,
         seed=seed,
-        base_rate=model.base_rate,
+        base_rate=None if first else model.base_rate,  # that of another question
     )
 
 
@@ -112,7 +126,16 @@ def _answered(
         predictions=predictions,
         explanation=explaining.explain(x, model, chart, seed=said.seed) if explain else None,
         agreement="" if doubts else agreement(predictions, said.rules, model.base_rate),
-        cautions=(*gates.number_cautions(chart, model.name), *said.cautions, *beyond, *doubts[1:]),
+        cautions=(*_cautions(chart, model, said.hours_ahead), *said.cautions, *beyond, *doubts[1:]),
+    )
+
+
+def _cautions(chart: Chart, model: Model, hours_ahead: float | None) -> tuple[Phrase, ...]:
+    """What must be said beside this number, and of the question it answers."""
+    trained = gates.trained_assays(model.manifest)
+    return (
+        *gates.number_cautions(chart, model.name, trained),
+        *gates.question_cautions(model.layout, hours_ahead),
     )
 
 

@@ -16,6 +16,10 @@ from inference.chart import Measurement, Refusal
 VENTILATION = "ventilation-need"
 TROPONIN = "troponin-trend"
 
+# Codes of cautions that say which question an answer is for.
+BEFORE_FIRST = "before-first-result"  # asked before any troponin was back
+DRAW_NOT_USED = "draw-time-not-used"  # a planned draw was told to a model that is deaf to it
+
 
 class Status(StrEnum):
     """How far an assessment can be stood behind."""
@@ -170,10 +174,22 @@ class Assessment:
     seed: int = 0
     base_rate: float | None = None  # share of comparable patients with the headline outcome in training
     inputs_digest: str = ""  # sha256 of the feature vector: with model, version and seed the answer can be made again
+    hours_ahead: float | None = None  # the question: hours from `as_of` to the planned draw; None: not stated
 
     def prediction(self, outcome: str) -> Prediction | None:
         """The prediction for `outcome`, if this model made one."""
         return next((p for p in self.predictions if p.outcome == outcome), None)
+
+    @property
+    def before_first(self) -> bool:
+        """Whether this answers the question before the first troponin: forecast of the first, rise after it."""
+        return any(caution.code == BEFORE_FIRST for caution in self.cautions)
+
+    @property
+    def draw_in(self) -> float | None:
+        """Hours from `as_of` to the draw the numbers are for; None where they are for any draw."""
+        deaf = any(caution.code == DRAW_NOT_USED for caution in self.cautions)
+        return None if deaf else self.hours_ahead
 
     @property
     def headline(self) -> Prediction | None:

@@ -21,7 +21,7 @@ from inference.bounds import Span, Truth, distance, every, fell, rose, some, spa
 from inference.chart import Chart, Measurement
 from inference.vocabulary import vocabulary
 
-__all__ = ["AssayTable", "assay_table", "rules", "series"]
+__all__ = ["AssayTable", "assay_table", "no_draw", "rules", "series"]
 
 CONVENTIONAL: Final = ("troponin_t", "troponin_i")
 HIGH_SENSITIVITY: Final = ("hs_troponin_t", "hs_troponin_i")
@@ -62,6 +62,15 @@ def rules(chart: Chart, assays: AssayTable, confirmed: frozenset[str]) -> tuple[
         return ()
     case = _case(chart, draws, assays, confirmed)
     return (*_esc_results(case), _universal_definition(case))
+
+
+def no_draw() -> tuple[RuleResult, ...]:
+    """What the rules say before any troponin has come back: that they cannot be applied, and why."""
+    step = (RuleStep(Phrase("rule-needs-draw"), None),)
+    return (
+        RuleResult("esc-0-1h", "", "not-applied", "unknown", step, "", "unverified"),
+        RuleResult("udmi-4", "", "not-applied", "unknown", step, UDMI_SOURCE, "verified"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

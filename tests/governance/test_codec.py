@@ -130,6 +130,18 @@ def test_a_document_from_before_a_field_was_added_takes_the_fields_default() -> 
     assert codec.load(json.dumps(document).encode()) == answer()
 
 
+def test_a_document_from_before_the_draw_could_be_stated_was_asked_without_one() -> None:
+    document = json.loads(codec.dump(answer()))
+    del document["assessment"]["hours_ahead"]
+    assert codec.load(json.dumps(document).encode()).hours_ahead is None
+
+
+@pytest.mark.parametrize("hours", [None, 0.5, 2.75, 24])
+def test_the_question_is_kept_with_the_answer(hours: float | None) -> None:
+    again = codec.load(codec.dump(answer(hours_ahead=hours)))
+    assert (again.hours_ahead, type(again.hours_ahead)) == (hours, type(hours))
+
+
 def test_a_document_that_lacks_a_field_without_default_is_refused() -> None:
     document = json.loads(codec.dump(answer()))
     del document["assessment"]["status"]
