@@ -1,21 +1,19 @@
 """An artefact folder -> a model that can be asked.
 
 `load` checks every file against the manifest's sha256, the vocabulary's fingerprint and the feature names
-before one number is computed; the graph runs on ONNX Runtime with one thread. Calibration, the training
-envelope and the limits of what the model stands behind are data beside the graph, applied here.
+before one number is computed; the graphs run on ONNX Runtime with one thread. Calibration, the training
+envelope and the limits of what the model stands behind are data beside the graphs, applied here.
+
+A row goes two steps: `encode` turns the columns of each player into codes of that player, and the model proper
+answers from codes. Coalitions of players can therefore be mixed in codes, and an explanation asks the second
+graph alone. An artefact of one graph has no first step: its codes are its columns.
 
 Refuses a changed file, another vocabulary, a silent fall-back from a required GPU, and NaN or infinity as an
 answer. Does not know where artefacts live, nor what is done with an answer.
-
-    <folder>/manifest.json   names, versions, inputs, sha256 of the rest
-    model.onnx               x [N,F] -> logits [N,M,K], values [N,3] (log ng/L) or [N,0]
-    calibration.json, envelope.json, background.npz
-    evaluation.json, leaks.json, card.json    not needed to run; checked all the same
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,34 +21,37 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from inference.artefact import (
+    ENCODER,
+    HEADLINE,
+    MANIFEST,
+    MODEL,
+    PARTS,
+    Columns,
+    checked,
+    codes_of,
+    newest,
+    sha256_of,
+)
 from inference.assessment import Phrase
-from inference.errors import (
-    ArtifactMissing,
-    ChecksumMismatch,
-    DeviceUnavailable,
-    UnsoundOutput,
-    VocabularyError,
-)
+from inference.calibration import Calibration, Floats, calibration_of, logit, sigmoid
+from inference.errors import GraphUnfit, UnsoundOutput, VocabularyError
 from inference.features import Layout, layout_for
-from inference.vocabulary import vocabulary
+from inference.graph import CUDA, Graph, open_graph
 
-MANIFEST: Final = "manifest.json"
-PARTS: Final = (
-    "model.onnx",
-    "calibration.json",
-    "background.npz",
-    "envelope.json",
-    "evaluation.json",
-    "leaks.json",
-    "card.json",
-)
-CUDA: Final = "CUDAExecutionProvider"
-CPU: Final = "CPUExecutionProvider"
+__all__ = ["MANIFEST", "PARTS", "Answer", "Calibration", "Graphs", "Model", "load", "newest", "sha256_of"]
+
 NORMAL_95: Final = 1.959964
-Floats = NDArray[np.float64]
+ROWS: Final = 8192  # in one question to a graph: what it makes of more would only fill the memory
+AT_ONCE: Final = (
+    512  # rows of codes in one question of an explanation: enough to be fast, few enough for a cache
+)
+AT_ONCE_CUDA: Final = 65_536  # a GPU is fed by the ten thousand
+HEADLINE_TOLERANCE: Final = 1e-4
+Rows = NDArray[np.float32]
+Any2D = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +68,16 @@ class Answer:
     @property
     def probability(self) -> Floats:
         """Calibrated probability per outcome, [N,H], 0..1."""
-        return _sigmoid(self.logit)
+        return sigmoid(self.logit)
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """calibration.json:
+class Graphs:
+    """What an artefact runs: columns -> codes, codes -> answer, and codes -> headline where it is there alone."""
 
-    what turns raw logits into probabilities, and where the model stops standing behind them.
-    """
-
-    slope: Floats  # [K], Platt, one per raw logit
-    intercept: Floats  # [K]
-    chained: bool  # raw logits are hazards of successive windows: probabilities cannot cross
-    logit_error: float  # standard error of the calibrated log-odds beyond the members' spread
-    spread_limit: float  # standard deviation of the members' log-odds above which they disagree
-    alpha: float  # class-conditional conformal error rate
-    negative: float  # highest headline probability still ordinary for patients without the outcome
-    positive: float  # lowest headline probability still ordinary for patients with it
-    widen: tuple[float, float, float]  # added to the forecast's log quantiles
-    base_rate: float
+    encoder: Graph | None
+    model: Graph
+    headline: Graph | None = None
 
 
 class Model:
@@ -95,9 +86,9 @@ class Model:
     def __init__(
         self,
         manifest: Mapping[str, Any],
-        session: onnxruntime.InferenceSession,
+        graphs: Graphs,
         calibration: Calibration,
-        background: tuple[NDArray[np.float32], Floats],
+        background: tuple[Rows, Floats],
         envelope: Mapping[str, tuple[float, float] | None],
     ) -> None:
         self.manifest = manifest
@@ -107,26 +98,57 @@ class Model:
         self.hours: tuple[int, ...] = tuple(manifest["hours"])
         self.important: tuple[str, ...] = tuple(manifest["important"])
         self.layout: Layout = layout_for(tuple(manifest["inputs"]), self.name)
+        self.codes: Columns = codes_of(manifest, self.layout, graphs.model.width)
         self.calibration = calibration
         self.base_rate = calibration.base_rate
-        self.background, self.background_weights = background
         self.envelope = envelope
-        self.device: str = session.get_providers()[0]  # what the session has, not what was asked of it
-        self._session = session
+        self.device = graphs.model.device
+        self.rows_at_once = AT_ONCE_CUDA if self.device == CUDA else AT_ONCE
+        self._graphs = graphs
+        self._owner = _owners(self.codes, graphs.model.width)
+        self.background, self.background_weights = background
+        self.background_codes = self.encode(self.background)
 
-    def run(self, x: NDArray[np.floating[Any]]) -> Answer:
+    def encode(self, x: Any2D) -> Rows:
+        """Codes [N,Z] of rows [N,F]; NaN means not measured.
+
+        Raises VocabularyError (wrong width), and UnsoundOutput for infinity, or for NaN in a code of a player
+        of whom everything was measured.
+        """
+        rows = np.ascontiguousarray(x, dtype=np.float32)
+        if rows.ndim != 2 or rows.shape[1] != len(self.layout.names):
+            raise VocabularyError(f"{self.name} takes [N,{len(self.layout.names)}], got {list(rows.shape)}")
+        encoder = self._graphs.encoder
+        codes = rows if encoder is None else encoder.ask(rows, "codes")[0]
+        if codes.shape[1] != len(self._owner):
+            raise GraphUnfit(f"{self.name}: {codes.shape[1]} codes where the model takes {len(self._owner)}")
+        self._sound(not np.isinf(codes).any())
+        if encoder is not None and (lost := np.isnan(codes)).any():
+            self._sound(not (lost & ~self._unmeasured(rows)[:, self._owner]).any())
+        return codes
+
+    def run(self, x: Any2D) -> Answer:
         """Ask for rows [N,F]; NaN means not measured. Raises UnsoundOutput, VocabularyError (wrong width)."""
-        raw, values = self._raw(x)
-        shown = self._calibrated(raw.mean(axis=1))
-        members = _sigmoid(self._calibrated(raw))
+        found = [self._raw(self.encode(part)) for part in _parts(x)]
+        raw, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        log_odds = self.calibration.log_odds
+        shown, members = log_odds(raw.mean(axis=1)), sigmoid(log_odds(raw))
         return Answer(shown, members, np.exp(values + self.calibration.widen) if values.shape[1] else values)
 
-    def headline(self, x: NDArray[np.floating[Any]]) -> Floats:
-        """Calibrated log-odds [N] of the headline outcome: what is explained."""
-        raw, _ = self._raw(x)
-        return self._calibrated(raw.mean(axis=1))[:, -1]
+    def headline(self, x: Any2D) -> Floats:
+        """Calibrated log-odds [N] of the headline outcome for rows [N,F]: what is explained."""
+        return np.concatenate([self.headline_of(self.encode(part)) for part in _parts(x)])
 
-    def outside(self, x: NDArray[np.floating[Any]]) -> tuple[str, ...]:
+    def headline_of(self, codes: Rows) -> Floats:
+        """Calibrated log-odds [N] of the headline outcome for codes [N,Z]. Raises UnsoundOutput."""
+        if self._graphs.headline is None:
+            raw, _ = self._raw(codes)
+            return self.calibration.log_odds(raw.mean(axis=1))[:, -1]
+        (answered,) = self._graphs.headline.ask(self._wide(codes), "headline")
+        self._sound(np.isfinite(answered).all())
+        return self.calibration.headline(answered.astype(np.float64))
+
+    def outside(self, x: Any2D) -> tuple[str, ...]:
         """Players of the one row `x` ([F] or [1,F]) whose latest value is beyond what training saw, in
         layout order.
         """
@@ -143,13 +165,13 @@ class Model:
 
         "members-disagree", "both-labels"; None if it is.
         """
-        spread = float(_logit(answer.members[row, :, -1]).std())
+        spread = float(logit(answer.members[row, :, -1]).std())
         limits = self.calibration
         if spread > limits.spread_limit:
             return Phrase(
                 "members-disagree", {"spread": round(spread, 3), "limit": round(limits.spread_limit, 3)}
             )
-        probability = float(_sigmoid(answer.logit[row, -1:])[0])
+        probability = float(sigmoid(answer.logit[row, -1:])[0])
         if limits.positive <= probability <= limits.negative:
             return Phrase(
                 "both-labels", {"low": limits.positive, "high": limits.negative, "alpha": limits.alpha}
@@ -162,142 +184,81 @@ class Model:
         the members' spread and calibration error, on log-odds.
         """
         spread = (
-            float(_logit(answer.members[row, :, head]).std(ddof=1)) if answer.members.shape[1] > 1 else 0.0
+            float(logit(answer.members[row, :, head]).std(ddof=1)) if answer.members.shape[1] > 1 else 0.0
         )
         half = NORMAL_95 * float(np.hypot(spread, self.calibration.logit_error))
-        low, high = _sigmoid(answer.logit[row, head] + np.array([-half, half]))
+        low, high = sigmoid(answer.logit[row, head] + np.array([-half, half]))
         return float(low), float(high)
 
-    def _raw(self, x: NDArray[np.floating[Any]]) -> tuple[Floats, Floats]:
-        rows = np.ascontiguousarray(x, dtype=np.float32)
-        if rows.ndim != 2 or rows.shape[1] != len(self.layout.names):
-            raise VocabularyError(f"{self.name} takes [N,{len(self.layout.names)}], got {list(rows.shape)}")
-        logits, values = self._session.run(["logits", "values"], {"x": rows})
-        if not (np.isfinite(logits).all() and np.isfinite(values).all()):
-            raise UnsoundOutput(f"{self.name} {self.version} answered NaN or infinity")
+    def _raw(self, codes: Rows) -> tuple[Floats, Floats]:
+        logits, values = self._graphs.model.ask(self._wide(codes), "logits", "values")
+        self._sound(np.isfinite(logits).all() and np.isfinite(values).all())
         return logits.astype(np.float64), values.astype(np.float64)
 
-    def _calibrated(self, raw: Floats) -> Floats:
-        """Raw logits [..., K] to calibrated log-odds [..., H]."""
-        z = raw * self.calibration.slope + self.calibration.intercept
-        return _chain(z) if self.calibration.chained else z
+    def _wide(self, codes: Rows) -> Rows:
+        rows = np.ascontiguousarray(codes, dtype=np.float32)
+        if rows.ndim != 2 or rows.shape[1] != len(self._owner):
+            raise VocabularyError(f"{self.name} has [N,{len(self._owner)}] codes, got {list(rows.shape)}")
+        return rows
+
+    def _unmeasured(self, rows: Rows) -> NDArray[np.bool_]:
+        """[N,P]: players of whom something was not measured."""
+        absent = np.isnan(rows)
+        players = self.layout.players.values()
+        return np.stack([absent[:, list(columns)].any(axis=1) for columns in players], axis=1)
+
+    def _sound(self, sound: bool | np.bool_) -> None:
+        if not sound:
+            raise UnsoundOutput(f"{self.name} {self.version} answered NaN or infinity")
 
 
 def load(folder: Path, device: str = "auto") -> Model:
     """Check and open an artefact folder; call it in the worker that will use it.
 
     `device`: "auto" (CUDA where the session gets it, else CPU), "cpu", or "cuda" (required). Raises
-    ArtifactMissing, ChecksumMismatch, VocabularyError, DeviceUnavailable.
+    ArtifactMissing, ChecksumMismatch, GraphUnfit, VocabularyError, DeviceUnavailable.
     """
-    manifest = _checked(folder)
-    session = _session(folder / "model.onnx", device)
+    manifest = checked(folder)
+    encoder = open_graph(folder / ENCODER, device, "codes") if "codes" in manifest else None
+    if encoder is not None and encoder.width != len(manifest["features"]):
+        raise GraphUnfit(f"{folder / ENCODER} takes {encoder.width} columns, not those of the manifest")
+    alone = HEADLINE in manifest["files"]
+    graphs = Graphs(
+        encoder,
+        open_graph(folder / MODEL, device, "logits", "values"),
+        open_graph(folder / HEADLINE, device, "headline") if alone else None,
+    )
     background = np.load(folder / "background.npz", allow_pickle=False)
     envelope = json.loads((folder / "envelope.json").read_text())["players"]
-    return Model(
+    model = Model(
         manifest,
-        session,
-        _calibration(json.loads((folder / "calibration.json").read_text())),
+        graphs,
+        calibration_of(json.loads((folder / "calibration.json").read_text())),
         (background["rows"].astype(np.float32), background["weights"].astype(np.float64)),
         {player: None if seen is None else (seen[0], seen[1]) for player, seen in envelope.items()},
     )
+    if alone:
+        _same_headline(model, folder)
+    return model
 
 
-def newest(artifacts: Path, name: str) -> Path:
-    """The folder of the highest version of model `name`. Raises ArtifactMissing if there is none."""
-    versions = {
-        _version(path.name): path for path in (artifacts / name).glob("*") if (path / MANIFEST).is_file()
-    }
-    known = {version: path for version, path in versions.items() if version is not None}
-    if not known:
-        raise ArtifactMissing(f"no version of '{name}' under {artifacts}: train one (python -m training run)")
-    return known[max(known)]
+def _same_headline(model: Model, folder: Path) -> None:
+    """Raises GraphUnfit where the graph of the headline alone answers otherwise than the whole model."""
+    if model.calibration.chained:
+        raise GraphUnfit(f"{folder}: a headline of chained hazards cannot stand alone; release it again")
+    shown = model.run(model.background).logit[:, -1]
+    if not np.allclose(model.headline_of(model.background_codes), shown, atol=HEADLINE_TOLERANCE, rtol=0):
+        raise GraphUnfit(f"{folder / HEADLINE} answers otherwise than {MODEL}; release it again")
 
 
-def sha256_of(path: Path) -> str:
-    """Checksum of one file, as the manifest writes it. Raises ArtifactMissing."""
-    if not path.is_file():
-        raise ArtifactMissing(f"{path.name} is not in {path.parent}; restore the folder from its release")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _owners(codes: Columns, width: int) -> NDArray[np.intp]:
+    """[Z]: index of the player that owns each code."""
+    owner = np.zeros(width, dtype=np.intp)
+    for player, columns in enumerate(codes.values()):
+        owner[list(columns)] = player
+    return owner
 
 
-def _checked(folder: Path) -> Mapping[str, Any]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise ArtifactMissing(f"{folder} has no {MANIFEST}")
-    manifest: Mapping[str, Any] = json.loads(path.read_text())
-    unlisted = [part for part in PARTS if part not in manifest["files"]]
-    if unlisted:
-        raise ArtifactMissing(f"{path} does not list {', '.join(unlisted)}")
-    for part, digest in manifest["files"].items():
-        if sha256_of(folder / part) != digest:
-            raise ChecksumMismatch(f"{folder / part} is not the file that was released; restore it")
-    if manifest["vocabulary"] != vocabulary().fingerprint:
-        raise VocabularyError(
-            f"{folder} was trained on another variables.toml; train again or restore that file"
-        )
-    if manifest["features"] != list(layout_for(tuple(manifest["inputs"]), manifest["name"]).names):
-        raise VocabularyError(f"{folder} was trained on other features than features.py makes; train again")
-    return manifest
-
-
-def _session(path: Path, device: str) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    wanted = [CPU]
-    if device != "cpu" and CUDA in onnxruntime.get_available_providers():
-        wanted = [CUDA, CPU]
-    onnxruntime.set_default_logger_severity(
-        4
-    )  # a missing CUDA library is no news here: `device` says what we got
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
-    finally:
-        onnxruntime.set_default_logger_severity(2)
-    if device == "cuda" and session.get_providers()[0] != CUDA:
-        raise DeviceUnavailable(
-            "CUDA was required and ONNX Runtime runs on the CPU; install onnxruntime-gpu[cuda,cudnn]"
-        )
-    return session
-
-
-def _calibration(data: Mapping[str, Any]) -> Calibration:
-    widen = data["widen"]
-    return Calibration(
-        slope=np.asarray(data["slope"], dtype=np.float64),
-        intercept=np.asarray(data["intercept"], dtype=np.float64),
-        chained=bool(data["chained"]),
-        logit_error=float(data["logit_error"]),
-        spread_limit=float(data["spread_limit"]),
-        alpha=float(data["alpha"]),
-        negative=float(data["negative"]),
-        positive=float(data["positive"]),
-        widen=(float(widen[0]), float(widen[1]), float(widen[2])),
-        base_rate=float(data["base_rate"]),
-    )
-
-
-def _version(text: str) -> tuple[int, ...] | None:
-    parts = text.split(".")
-    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else None
-
-
-def _chain(z: Floats) -> Floats:
-    """Hazard log-odds of successive windows -> log-odds of "by the end of window k":
-
-    ordered by construction.
-    """
-    log_free = np.cumsum(-np.logaddexp(0.0, z), axis=-1)  # log P(nothing yet)
-    happened = np.maximum(-np.expm1(log_free), np.finfo(np.float64).tiny)
-    odds: Floats = np.log(happened) - log_free
-    return odds
-
-
-def _sigmoid(z: Floats) -> Floats:
-    out: Floats = 0.5 * (1.0 + np.tanh(0.5 * z))
-    return out
-
-
-def _logit(p: Floats) -> Floats:
-    held = np.clip(p, 1e-12, 1 - 1e-12)
-    out: Floats = np.log(held) - np.log1p(-held)
-    return out
+def _parts(x: Any2D) -> list[Any2D]:
+    """ROWS rows at a time; of no rows, one part of none."""
+    return [x[start : start + ROWS] for start in range(0, max(len(x), 1), ROWS)]
