@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "benchmarks": {"inference", "ehr", "governance", "webapp", "demo"},
 }
 HEAVY = {"torch", "shap", "lightgbm", "pandas", "sklearn"}
-FACES = ("cards", "result", "answer", "reasons", "bedside", "handout", "about", "charts", "words")
+FACES = ("cards", "result", "answer", "reasons", "bedside", "handout", "about", "charts", "words", "question")
 DOORS = ("hooks", "launch", "pages", "cli")
 
 

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from inference.assessment import Assessment, Phrase, Prediction, RuleResult, State, Status
 from inference.chart import Measurement, Refusal
-from webapp import bedside, charts, reasons, words
+from webapp import bedside, charts, question, reasons, words
 from webapp.words import say
 
 WITHHELD: Final = frozenset({State.SILENT, State.SUSPENDED})  # states in which no prediction is shown
@@ -37,6 +37,7 @@ class Shown:
     released_by: str = ""
     released_at: datetime | None = None
     feedback_url: str = ""
+    ask_url: str = ""  # where the same is asked for another planned draw
     release_url: str = ""
     handout_url: str = ""
     pdf_url: str = ""
@@ -73,6 +74,24 @@ class Headline:
     compared: str
     scale: str
     backed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One planned draw that can be asked about; value "" is "not stated"."""
+
+    value: str
+    label: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The form that asks again for another planned draw."""
+
+    url: str
+    label: str
+    choices: tuple[Choice, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +142,9 @@ class Section:
     model: str
     name: str
     question: str
+    asked: str  # which of its questions the model answered; "" where it has only one
+    unusual: bool  # another question than the usual one: said at once, not only among the fingerprints
+    asking: Asking | None
     version: str
     state: StateView
     status: str  # Status code
@@ -167,6 +189,9 @@ def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
         model=found.model,
         name=say("en", f"models.{found.model}.name"),
         question=say("en", f"models.{found.model}.question"),
+        asked=question.answered(found, zone) if visible else "",
+        unusual=bool(question.suffix(found)),
+        asking=_asking(each) if visible and found.predictions and each.ask_url else None,
         version=found.version,
         state=state_view(each.state),
         status=found.status.value,
@@ -174,18 +199,18 @@ def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
         status_text=_status_text(found.status) if visible else "",
         reason=say("en", found.reason, zone=zone) if found.reason is not None and visible else "",
         needed=say("en", "status.needed", variables=found.missing) if found.missing and visible else "",
-        headline=_headline(found, each.threshold) if visible else None,
-        horizons=_horizons(found, each.threshold) if visible else (),
+        headline=_headline(found, each.threshold, zone) if visible else None,
+        horizons=_horizons(found, each.threshold, zone) if visible else (),
         why=reasons.why(explained, found.as_of, zone, person) if explained is not None else None,
         members=_members(found) if visible else None,
         scores=tuple(bedside.score(score, found.as_of, zone) for score in found.scores),
         course=bedside.course(found, zone, backed),
         rules=tuple(bedside.rule(rule, zone) for rule in found.rules),
         verdicts=tuple(_verdict(rule) for rule in found.rules if rule.verdict != "not-applied"),
-        forecast=bedside.forecast_words(found) if visible else "",
+        forecast=bedside.forecast_words(found, zone) if visible else "",
         agreement=say("en", f"rules.{found.agreement}") if found.agreement and backed else "",
         agrees=found.agreement == "agree",
-        cautions=tuple(say("en", caution, zone=zone) for caution in _own_cautions(found)),
+        cautions=tuple(say("en", caution, zone=zone) for caution in _own_cautions(found, visible)),
         origins=tuple(_origin(row, zone, found.as_of) for row in found.inputs),
         refused=tuple(refused(row) for row in found.refused),
         seed=str(found.seed),
@@ -214,23 +239,31 @@ def _verdict(rule: RuleResult) -> Verdict:
     return Verdict(say("en", f"rules.{rule.rule}"), bedside.verdict(rule), pattern, rule.verdict)
 
 
-def _own_cautions(found: Assessment) -> tuple[Phrase, ...]:
-    """The assessment's cautions that nothing else on the page says already."""
+def _own_cautions(found: Assessment, visible: bool) -> tuple[Phrase, ...]:
+    """The assessment's cautions that nothing else on the page says already; of a withheld number, none."""
     said = {caution.code for rule in found.rules for caution in rule.cautions} | SAID_ELSEWHERE
+    said |= set() if visible else set(question.CAUTIONS)
     return tuple(caution for caution in found.cautions if caution.code not in said)
 
 
-def _headline(found: Assessment, threshold: float | None) -> Headline | None:
+def _asking(each: Shown) -> Asking:
+    label = "question.planned-first" if each.assessment.before_first else "question.planned"
+    choices = tuple(Choice(*choice) for choice in question.choices(each.assessment))
+    return Asking(each.ask_url, say("en", label), choices)
+
+
+def _headline(found: Assessment, threshold: float | None, zone: tzinfo) -> Headline | None:
     p = found.headline
     if p is None or p.probability is None:
         return None
     scale = "outcomes.scale-plain" if threshold is None else "outcomes.scale"
+    key = f"outcomes.{family(p.outcome)}{question.suffix(found)}"
     return Headline(
         figure=words.percent(p.probability),
-        sentence=say("en", f"outcomes.{family(p.outcome)}", hours=p.hours),
+        sentence=say("en", key, hours=p.hours, **question.fields(found, zone)),
         interval=say("en", "outcomes.interval", interval=interval(p)),
         compared=compared(p.probability, found.base_rate),
-        scale=say("en", scale),
+        scale=say("en", scale if found.base_rate else f"{scale}-no-base"),
         backed=found.status is Status.ASSESSED,
     )
 
@@ -250,18 +283,20 @@ def compared(probability: float, base: float | None) -> str:
     return say("en", f"outcomes.{key}", times=factor, base=words.percent(base))
 
 
-def _horizons(found: Assessment, threshold: float | None) -> tuple[Horizon, ...]:
+def _horizons(found: Assessment, threshold: float | None, zone: tzinfo) -> tuple[Horizon, ...]:
     chances = sorted((p for p in found.predictions if p.probability is not None), key=lambda p: p.hours)
-    return tuple(_horizon(p, p is found.headline, found.base_rate, threshold) for p in chances)
+    return tuple(_horizon(found, p, threshold, zone) for p in chances)
 
 
-def _horizon(p: Prediction, headline: bool, base: float | None, threshold: float | None) -> Horizon:
+def _horizon(found: Assessment, p: Prediction, threshold: float | None, zone: tzinfo) -> Horizon:
+    headline = p is found.headline
     probability = p.probability or 0.0
     low, high = (probability if end is None else end for end in (p.low, p.high))
     bar = charts.range_bar(
-        probability, low, high, base if headline else None, threshold if headline else None
+        probability, low, high, found.base_rate if headline else None, threshold if headline else None
     )
-    label = say("en", "outcomes.within", hours=p.hours)
+    key = f"outcomes.within{question.suffix(found)}"
+    label = say("en", key, hours=p.hours, **question.fields(found, zone))
     return Horizon(label, words.percent(probability), words.interval(low, high), bar, headline)
 
 

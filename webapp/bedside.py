@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from inference.assessment import Assessment, Draw, RuleResult, Score
 from inference.chart import Measurement
-from webapp import charts, words
+from webapp import charts, question, words
 from webapp.words import say
 
 
@@ -131,7 +131,7 @@ def course(found: Assessment, zone: tzinfo, shown: bool) -> Course | None:
     if not found.draws:
         return None
     comparable = [draw.measurement for draw in found.draws if draw.comparable]
-    forecast = _forecast(found) if shown else None
+    forecast = _forecast(found, zone) if shown else None
     summary = _summary(comparable, found.as_of, zone)
     limit = next((row.reference_high for row in reversed(comparable) if row.reference_high is not None), None)
     return Course(
@@ -144,7 +144,7 @@ def course(found: Assessment, zone: tzinfo, shown: bool) -> Course | None:
     )
 
 
-def forecast_words(found: Assessment) -> str:
+def forecast_words(found: Assessment, zone: tzinfo) -> str:
     """The forecast with its 80 % interval as a sentence; "" where there is none."""
     for p in found.predictions:
         if p.value is not None and p.value_low is not None and p.value_high is not None:
@@ -152,7 +152,8 @@ def forecast_words(found: Assessment) -> str:
                 f"{words.number(words.rough(v))}{words.glued(p.unit)}"
                 for v in (p.value, p.value_low, p.value_high)
             )
-            return say("en", "outcomes.forecast", value=value, low=low, high=high, hours=p.hours)
+            key, draw = f"outcomes.forecast{question.suffix(found)}", question.fields(found, zone)
+            return say("en", key, value=value, low=low, high=high, hours=p.hours, **draw)
     return ""
 
 
@@ -208,9 +209,11 @@ def _legend(draws: tuple[Draw, ...], forecast: charts.Forecast | None) -> tuple[
     return tuple(lines)
 
 
-def _forecast(found: Assessment) -> charts.Forecast | None:
+def _forecast(found: Assessment, zone: tzinfo) -> charts.Forecast | None:
     for p in found.predictions:
         if p.value is not None and p.value_low is not None and p.value_high is not None:
             value, low, high = (words.rough(v) for v in (p.value, p.value_low, p.value_high))
-            return charts.Forecast(value, low, high, p.hours)
+            key = f"outcomes.mark{question.suffix(found)}"
+            when = say("en", key, hours=p.hours, **question.fields(found, zone))
+            return charts.Forecast(value, low, high, when)
     return None

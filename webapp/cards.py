@@ -13,7 +13,7 @@ from datetime import tzinfo
 from typing import Any, Final
 
 from inference.assessment import Assessment, Phrase, Prediction, Reason, RuleResult, Score, State, Status
-from webapp import bedside, reasons, words
+from webapp import bedside, question, reasons, words
 from webapp.answer import WITHHELD, compared, family, interval
 from webapp.words import say
 
@@ -51,7 +51,8 @@ def card(
     which a site must have agreed to), and that a model and its rule disagree; both only in the states
     demonstration and active. A rule-in or rule-out and a NEWS2 of 7 or more speak in every state.
     """
-    said = _summary(found, state, threshold, say_insufficient)
+    site = words.zone_of(zone)
+    said = _summary(found, state, threshold, say_insufficient, site)
     if said is None:
         return None
     summary, kind = said
@@ -59,7 +60,7 @@ def card(
     body: dict[str, Any] = {
         "uuid": uuid,
         "summary": shortened(f"{say('en', 'card.demonstration') if demonstration else ''}{summary}"),
-        "detail": _detail(found, state, words.zone_of(zone)),
+        "detail": _detail(found, state, site),
         "indicator": _indicator(found, kind, warn_at, critical_at),
         "source": {
             "label": source_label,
@@ -128,20 +129,20 @@ def lint(card: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _summary(
-    found: Assessment, state: State, threshold: float, say_insufficient: bool
+    found: Assessment, state: State, threshold: float, say_insufficient: bool, zone: tzinfo
 ) -> tuple[str, str] | None:
     """What the card says and of which kind it is; None when nothing speaks."""
     subject = say("en", f"models.{found.model}.subject")
     if state is State.SUSPENDED and found.status is not Status.EXCLUDED:
         return say("en", "card.summary-suspended", subject=subject), "suspended"
     shown = state not in WITHHELD
-    if shown and (said := _prediction_says(found, threshold, subject, say_insufficient)) is not None:
+    if shown and (said := _prediction_says(found, threshold, subject, say_insufficient, zone)) is not None:
         return said
     return _bedside_says(found)
 
 
 def _prediction_says(
-    found: Assessment, threshold: float, subject: str, say_insufficient: bool
+    found: Assessment, threshold: float, subject: str, say_insufficient: bool, zone: tzinfo
 ) -> tuple[str, str] | None:
     p = found.headline
     if found.status is Status.ASSESSED and p is not None and p.probability is not None:
@@ -150,7 +151,7 @@ def _prediction_says(
             name, verdict = say("en", f"rules.{rule.rule}"), bedside.verdict(rule).lower()
             share = words.percent(p.probability)
             return say("en", "card.summary-disagree", rule=name, p=share, verdict=verdict), "disagree"
-        return (_prediction_summary(found, p), "prediction") if p.probability >= threshold else None
+        return (_prediction_summary(found, p, zone), "prediction") if p.probability >= threshold else None
     if found.status is Status.INDETERMINATE or (found.status is Status.INSUFFICIENT and say_insufficient):
         return _bedside_says(found) or (_status_summary(found, subject), found.status.value)
     return None
@@ -171,7 +172,7 @@ def _brief(reason: Phrase) -> str:
     return say("en", short if words.knows("en", f"phrases.{short.code}") else reason)
 
 
-def _prediction_summary(found: Assessment, p: Prediction) -> str:
+def _prediction_summary(found: Assessment, p: Prediction, zone: tzinfo) -> str:
     """The sentence with as many of the strongest upward reasons as fit."""
     upward = reasons.named(found.explanation.reasons, True, 2) if found.explanation is not None else []
     for count in range(len(upward), -1, -1):
@@ -182,11 +183,12 @@ def _prediction_summary(found: Assessment, p: Prediction) -> str:
         )
         sentence = say(
             "en",
-            f"card.summary-{family(p.outcome)}",
+            f"card.summary-{family(p.outcome)}{question.suffix(found)}",
             hours=p.hours,
             p=words.percent(p.probability or 0.0),
             interval=interval(p),
             drivers=drivers,
+            **question.fields(found, zone),
         )
         if len(sentence) + len(say("en", "card.demonstration")) <= LONGEST:
             break
@@ -259,9 +261,10 @@ def _prediction_detail(found: Assessment, zone: tzinfo) -> list[str]:
             p = found.headline
             share = words.percent(found.headline.probability)
             lines.append(say("en", "card.unbacked", p=share, interval=interval(p)))
-        return lines
+        return [*lines, *_question_lines(found, zone)]
+    lines += _question_lines(found, zone)
     if chances:
-        lines.append(say("en", "card.horizons", list="; ".join(map(_horizon, chances))))
+        lines.append(say("en", "card.horizons", list="; ".join(_horizon(found, p, zone) for p in chances)))
     if found.headline is not None and found.headline.probability is not None and found.base_rate:
         lines.append(compared(found.headline.probability, found.base_rate))
     if found.explanation is not None:
@@ -269,10 +272,18 @@ def _prediction_detail(found: Assessment, zone: tzinfo) -> list[str]:
     return lines
 
 
-def _horizon(p: Prediction) -> str:
-    return say(
-        "en", "card.horizon", p=words.percent(p.probability or 0.0), hours=p.hours, interval=interval(p)
-    )
+def _question_lines(found: Assessment, zone: tzinfo) -> list[str]:
+    """Which question the numbers below are for, and the forecast it asks for; nothing for the usual one."""
+    told = [say("en", caution, zone=zone) for caution in found.cautions if caution.code in question.CAUTIONS]
+    if not question.suffix(found) or not found.predictions:
+        return told
+    forecast = bedside.forecast_words(found, zone) if found.status is Status.ASSESSED else ""
+    return [line for line in (question.answered(found, zone), *told, forecast) if line]
+
+
+def _horizon(found: Assessment, p: Prediction, zone: tzinfo) -> str:
+    key, share = f"card.horizon{question.suffix(found)}", words.percent(p.probability or 0.0)
+    return say("en", key, p=share, hours=p.hours, interval=interval(p), **question.fields(found, zone))
 
 
 def _reason_lines(found: Assessment, zone: tzinfo, every: Sequence[Reason]) -> list[str]:
@@ -289,7 +300,7 @@ def _rule_line(rule: RuleResult) -> str:
     name = say("en", f"rules.{rule.rule}")
     return say(
         "en",
-        "card.rule",
+        "card.rule" if rule.assay else "card.rule-no-assay",
         rule=name,
         assay=plain(rule.assay),
         verdict=bedside.verdict(rule).lower(),

@@ -110,12 +110,12 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The expected next value with its 80 % interval and the time it is good for."""
+    """The expected next value with its 80 % interval, and in words the time it is good for ("within 24 h")."""
 
     value: float
     low: float
     high: float
-    hours: int
+    when: str
 
 
 def troponin_course(
@@ -253,7 +253,7 @@ def _expected(forecast: Forecast, scale: _Scale) -> list[str]:
         f'<line class="expected-middle" x1="{x - 3}" y1="{middle}" x2="{x + 19}" y2="{middle}"/>',
         f'<text class="draw-text" x="{x + 23}" y="{middle + 3.5:.1f}">{forecast.value:g}</text>',
         f'<text class="tick" x="{x + 8}" y="{y + 16}" text-anchor="middle">next draw</text>',
-        f'<text class="tick" x="{x + 8}" y="{y + 28}" text-anchor="middle">within {forecast.hours} h</text>',
+        f'<text class="tick" x="{x + 8}" y="{y + 28}" text-anchor="middle">{escape(forecast.when)}</text>',
     ]
 
 

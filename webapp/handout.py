@@ -21,15 +21,17 @@ from markupsafe import Markup
 
 from inference.assessment import Assessment, State, Status
 from inference.errors import OrdertimeError
-from webapp import charts, words
+from webapp import charts, question, words
 from webapp.words import say
 
 STATIC: Final = Path(__file__).resolve().parent.parent / "static"
 BASE: Final = "http://printed.invalid/"  # what the printed page's relative addresses resolve to
 # WeasyPrint reads what is added as a user's sheet: only "important" outweighs the page's own.
 CLOSER: Final = """
-body { line-height: 1.12 !important } h2 { margin-top: 3pt !important }
-@page letter { margin: 7mm 12mm !important } @page a4 { margin: 7mm 12mm !important }
+body { line-height: 1.05 !important }
+h1 { font-size: 24pt !important } h2 { font-size: 16pt !important; margin-top: 2pt !important }
+.big { font-size: 17pt !important; margin-block: 3pt !important }
+@page letter { margin: 6mm 9mm !important } @page a4 { margin: 6mm 9mm !important }
 """
 PAPERS: Final[Mapping[str, str]] = MappingProxyType({"letter": "letter", "a4": "A4"})
 NO_NUMBER: Final = frozenset({State.SILENT, State.SUSPENDED})
@@ -50,6 +52,7 @@ class Hundred:
     sentence: str
     rest: str
     between: str
+    planned: str  # the draw it is for, where one was stated
     like: str
     people: Markup
 
@@ -115,9 +118,9 @@ def view(
     speech = spoken_language(language)
     site = words.zone_of(zone)
     kind = _kind(found, state)
-    model = f"handout.{found.model}"
+    model = _words_of(found)
     steps = "handout.excluded-" if kind == Status.EXCLUDED.value else f"{model}."
-    hundred = _hundred(found, speech) if kind == Status.ASSESSED.value else None
+    hundred = _hundred(found, speech, site) if kind == Status.ASSESSED.value else None
     given = ""
     if released_at is not None:
         when = words.moment(released_at, site, speech)
@@ -218,13 +221,18 @@ def _kind(found: Assessment, state: State) -> str:
     return found.status.value
 
 
+def _words_of(found: Assessment) -> str:
+    """The table of words for this model's page; where nothing was ever drawn, nobody speaks of a next test."""
+    return f"handout.{found.model}{'-first' if found.before_first and not found.draws else ''}"
+
+
 def _instead(found: Assessment, kind: str, language: str) -> str:
     """The key of what is said where there is no number."""
     special = f"handout.{kind}-{found.reason.code}" if found.reason is not None else ""
     return special if special and words.knows(language, special) else f"handout.{kind}-text"
 
 
-def _hundred(found: Assessment, language: str) -> Hundred | None:
+def _hundred(found: Assessment, language: str, zone: tzinfo) -> Hundred | None:
     p = found.headline
     if p is None or p.probability is None:
         return None
@@ -232,11 +240,12 @@ def _hundred(found: Assessment, language: str) -> Hundred | None:
     low, high = (words.of_hundred(p.probability if end is None else end) for end in (p.low, p.high))
     many = _many(p.probability, n, language)
     rest = _many(1 - p.probability, 100 - n, language)
-    model = f"handout.{found.model}"
+    model, draw = _words_of(found), question.fields(found, zone, language)
     return Hundred(
         sentence=say(language, f"{model}.number", n=many, hours=p.hours),
         rest=say(language, f"{model}.rest", rest=rest),
         between=say(language, "handout.between", low=low, high=high),
+        planned=say(language, f"{model}.planned", **draw) if draw else "",
         like=say(language, "handout.like"),
         people=charts.icon_array(n, say(language, "handout.people-label", n=n)),
     )
@@ -260,7 +269,7 @@ def _teach(found: Assessment, language: str, hundred: Hundred | None) -> str:
     if hundred is None or p is None or p.probability is None:
         return say(language, "handout.teach-plain")
     n = words.of_hundred(p.probability)
-    return say(language, f"handout.{found.model}.teach", n=_many(p.probability, n, language))
+    return say(language, f"{_words_of(found)}.teach", n=_many(p.probability, n, language))
 
 
 def _computer(kind: str) -> str:

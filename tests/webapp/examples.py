@@ -501,6 +501,48 @@ TROPONIN_NONE = replace(
     missing=("hs_troponin_t",),
     base_rate=None,
 )
+NO_DRAW = tuple(
+    RuleResult(
+        rule, "", "not-applied", "unknown", (RuleStep(Phrase("rule-needs-draw"), None),), source, standing
+    )
+    for rule, source, standing in (("esc-0-1h", "", "unverified"), ("udmi-4", UDMI_RISING.source, "verified"))
+)
+TROPONIN_FIRST = replace(
+    TROPONIN_ASSESSED,
+    version="0.2.0",
+    predictions=(
+        Prediction("troponin-rise-24h", 24, 0.31, 0.17, 0.49, members=(0.24, 0.28, 0.31, 0.35, 0.41)),
+        Prediction("troponin-next", 24, value=46.0, value_low=11.0, value_high=190.0, unit="ng/L"),
+    ),
+    explanation=explanation(
+        "troponin-rise-24h",
+        -1.1,
+        reason("hr", 0.31, (14.2, 92), (0.5, 118)),
+        reason("creatinine", -0.12, (1.5, 1.61)),
+        reason("ck_mb", 0.1098),
+    ),
+    rules=NO_DRAW,
+    agreement="",
+    draws=(),
+    cautions=(
+        Phrase("before-first-result", {"hours": 48}),
+        Phrase("assay-not-yet-known", {"assays": "Troponin I (conventional) or Troponin T (conventional)"}),
+        Phrase("rise-not-infarction"),
+    ),
+    inputs=(row("hr", 118, 0.5), row("creatinine", 1.61, 1.5)),
+    missing=(),
+    base_rate=None,
+)
+TROPONIN_FIRST_PLANNED = replace(TROPONIN_FIRST, hours_ahead=1.5)
+TROPONIN_FIRST_UNBACKED = replace(
+    TROPONIN_FIRST, status=Status.INDETERMINATE, reason=Phrase("stale", {"hours": 9.0, "limit": 6.0})
+)
+TROPONIN_PLANNED = replace(TROPONIN_ASSESSED, version="0.2.0", hours_ahead=3.0)
+TROPONIN_DEAF = replace(
+    TROPONIN_ASSESSED,
+    hours_ahead=3.0,
+    cautions=(Phrase("draw-time-not-used", {"hours": 3.0, "limit": 24}), *TROPONIN_ASSESSED.cautions),
+)
 EVERY = {
     "ventilation-assessed": VENTILATION_ASSESSED,
     "ventilation-low": VENTILATION_LOW,
@@ -515,4 +557,9 @@ EVERY = {
     "troponin-disagree": TROPONIN_DISAGREE,
     "troponin-censored": TROPONIN_CENSORED,
     "troponin-none": TROPONIN_NONE,
+    "troponin-first": TROPONIN_FIRST,
+    "troponin-first-planned": TROPONIN_FIRST_PLANNED,
+    "troponin-first-unbacked": TROPONIN_FIRST_UNBACKED,
+    "troponin-planned": TROPONIN_PLANNED,
+    "troponin-deaf": TROPONIN_DEAF,
 }

@@ -257,3 +257,44 @@ def summary(found: Assessment, state: State = State.ACTIVE) -> str:
     made = card(found, state)
     assert made is not None
     return str(made["summary"]).replace("\u00a0", " ")
+
+
+# --- which question the number is for
+
+
+@pytest.mark.parametrize("state", [State.ACTIVE, State.DEMONSTRATION])
+@pytest.mark.parametrize("name", ["troponin-first", "troponin-first-planned"])
+def test_before_the_first_result_a_card_speaks_of_no_latest_value(name: str, state: State) -> None:
+    made = card(examples.EVERY[name], state)
+    assert made is not None
+    said = (made["summary"] + made["detail"]).replace("\u00a0", " ")
+    assert "No troponin is back yet. Second at least 20 % above the first: 31 %" in said
+    assert "Expected first value about 46 ng/L" in said
+    assert "answer is for Troponin I (conventional) or Troponin T (conventional)" in said
+    for never in ("latest", "Next troponin", "next value", "comparable patients", "()"):
+        assert never not in said
+
+
+def test_a_card_for_a_planned_draw_says_for_which() -> None:
+    made = card(examples.TROPONIN_PLANNED, State.ACTIVE)
+    assert made is not None
+    assert "drawn in 3 h" in made["summary"].replace("\u00a0", " ")
+    detail = made["detail"].replace("\u00a0", " ")
+    assert "For a draw 3 h from now (09:12)." in detail
+    assert "22 % for a draw 3 h from now (12–36 %)" in detail
+    assert "within 24" not in detail
+
+
+def test_a_draw_the_model_is_deaf_to_is_in_no_number_of_the_card() -> None:
+    made = card(examples.TROPONIN_DEAF, State.ACTIVE)
+    assert made is not None
+    detail = made["detail"].replace("\u00a0", " ")
+    assert "does not take the time of the planned draw (3 h ahead)" in detail
+    assert "22 % within 24 h" in detail
+    assert "from now" not in detail
+
+
+def test_the_usual_question_is_not_spelled_out() -> None:
+    made = card(examples.TROPONIN_ASSESSED, State.ACTIVE)
+    assert made is not None
+    assert "For a draw" not in made["detail"]

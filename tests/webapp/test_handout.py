@@ -133,7 +133,10 @@ def test_the_ends_are_as_modest_as_on_the_screen(probability: float, first: str,
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("name", ["indeterminate", "no-result", "ventilated", "child", "silent", "suspended"])
+@pytest.mark.parametrize(
+    "name",
+    ["indeterminate", "troponin-first-unbacked", "no-result", "ventilated", "child", "silent", "suspended"],
+)
 def test_no_number_where_nobody_stands_behind_one(name: str, language: str) -> None:
     html = leaflet(name, language)
     assert "<svg" not in html
@@ -193,7 +196,7 @@ def test_a_name_is_text() -> None:
 
 @pytest.mark.parametrize("paper", ["letter", "a4"])
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("name", ["demonstration", "troponin"])
+@pytest.mark.parametrize("name", ["demonstration", "troponin", "troponin-planned", "troponin-first-planned"])
 def test_it_is_one_sheet_of_letter_and_of_a4(name: str, language: str, paper: str) -> None:
     # CONFORMANCE 100
     reader = PdfReader(io.BytesIO(handout.pdf(leaflet(name, language, paper=paper))))
