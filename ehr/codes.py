@@ -76,10 +76,12 @@ class Labels(NamedTuple):
 
 
 class Orders(NamedTuple):
-    """Which draft orders concern a model."""
+    """Which draft orders concern a model, and which of them ask for the value it forecasts."""
 
     codes: frozenset[Code]
     words: re.Pattern[str]
+    draws: frozenset[Code] = frozenset()  # those that ask for the very value the model forecasts
+    draw_words: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +340,10 @@ def _events(data: Mapping[str, Any], systems: Mapping[str, str]) -> Iterator[tup
 
 def _orders(name: str, row: Mapping[str, Any], data: Mapping[str, Any], systems: Mapping[str, str]) -> Orders:
     codes = {(systems[short], code) for short in ("snomed", "loinc", "rxnorm") for code in row[short]}
-    if name == "troponin-trend":
-        for variable in ("troponin_t", "troponin_i", "hs_troponin_t", "hs_troponin_i"):
-            codes |= {(systems["loinc"], code) for code in data["variables"][variable]["loinc"]}
-    return Orders(frozenset(codes), any_word(row["words"]))
+    if name != "troponin-trend":
+        return Orders(frozenset(codes), any_word(row["words"]))
+    draws = {(systems["snomed"], code) for code in row["draws"]["snomed"]}
+    for variable in ("troponin_t", "troponin_i", "hs_troponin_t", "hs_troponin_i"):
+        draws |= {(systems["loinc"], code) for code in data["variables"][variable]["loinc"]}
+    words = any_word([*row["words"], *row["draws"]["words"]])
+    return Orders(frozenset(codes | draws), words, frozenset(draws), any_word(row["draws"]["words"]))

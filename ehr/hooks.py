@@ -1,4 +1,5 @@
-"""CDS Hooks 2.0.1 on the wire: discovery, the request of the three hooks, which draft orders concern a model.
+"""CDS Hooks 2.0.1 on the wire: discovery, the request of the three hooks, which draft orders concern a model
+and for when they plan a draw.
 
 Accepts the additions of 3.0. Refuses (MalformedRequest, with the element) what the specification forbids. The
 caller's access token lives in the request object alone, hidden from `repr`.
@@ -7,8 +8,9 @@ caller's access token lives in the request object alone, hidden from `repr`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -19,6 +21,7 @@ from ehr.bundles import resources_of
 from ehr.codes import code_table
 from ehr.errors import MalformedRequest
 from ehr.feedback import FeedbackRow, read_feedback
+from ehr.orders import is_draw, planned, said
 from ehr.prefetch import TEMPLATES, Gathered, Read, gather_prefetch
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "discovery",
     "gather",
     "parse_json",
+    "planned_draw",
     "prefetch_templates",
     "read_feedback",
     "read_request",
@@ -134,13 +138,21 @@ def concerns(request: HookRequest, model: str) -> tuple[str, ...]:
         return ("patient-view",)
     orders = code_table().orders[model]
     found = []
-    for order in request.orders:
-        if order.get("doNotPerform") is True:
-            continue
-        codes, words = _said(order, request.drafts)
+    for order in _wanted(request):
+        codes, words = said(order, request.drafts)
         if codes & orders.codes or orders.words.search(words):
             found.append(words[:80] or str(order.get("id", "")))
     return tuple(found)
+
+
+def planned_draw(request: HookRequest, model: str) -> datetime | None:
+    """When the judged orders plan the next draw of what `model` forecasts; None where they do not say.
+
+    An order without a time is for as soon as may be, so beside one no later draw is the next.
+    """
+    times = [planned(order) for order in _wanted(request) if is_draw(order, request.drafts, model)]
+    told = [moment for moment in times if moment is not None]
+    return min(told) if told and len(told) == len(times) else None
 
 
 def gather(request: HookRequest, fetch: Callable[[], Read]) -> Gathered:
@@ -152,48 +164,8 @@ def gather(request: HookRequest, fetch: Callable[[], Read]) -> Gathered:
     return gather_prefetch(request.patient, request.prefetch, may, base=request.fhir_server)
 
 
-def _said(order: Resource, drafts: Iterable[Resource]) -> tuple[set[tuple[str, str]], str]:
-    """All codings of what is ordered, and all words about it."""
-    codes: set[tuple[str, str]] = set()
-    words: list[str] = []
-    for concept in _concepts(order, drafts):
-        codings = concept.get("coding")
-        for coding in codings if isinstance(codings, list) else ():
-            if isinstance(coding, Mapping):
-                system, code, display = (coding.get(key) for key in ("system", "code", "display"))
-                if isinstance(system, str) and isinstance(code, str):
-                    codes.add((code_table().system(system), code))
-                words += [display] if isinstance(display, str) else []
-        text = concept.get("text")
-        words += [text] if isinstance(text, str) else []
-    return codes, " ; ".join(dict.fromkeys(words))
-
-
-def _concepts(order: Resource, drafts: Iterable[Resource]) -> Iterator[Resource]:
-    for name in ("code", "codeCodeableConcept", "medicationCodeableConcept"):
-        concept = order.get(name)
-        if isinstance(concept, Mapping):
-            yield concept
-    details = order.get("orderDetail")
-    yield from (row for row in (details if isinstance(details, list) else ()) if isinstance(row, Mapping))
-    for name in ("medicationReference", "codeReference"):
-        reference = order.get(name)
-        if isinstance(reference, Mapping):
-            if isinstance(reference.get("display"), str):
-                yield {"text": reference["display"]}
-            yield from _referred(reference.get("reference"), order, drafts)
-
-
-def _referred(reference: Any, order: Resource, drafts: Iterable[Resource]) -> Iterator[Resource]:
-    """The code of a Medication or Device inside the order, or beside it in the bundle."""
-    inside = order.get("contained")
-    held = [row for row in (inside if isinstance(inside, list) else ()) if isinstance(row, Mapping)]
-    named = [(f"#{row.get('id')}", row) for row in held]
-    named += [(f"{row.get('resourceType')}/{row.get('id')}", row) for row in drafts]
-    for name, row in named:
-        concept = row.get("code") or row.get("type")
-        if name == reference and isinstance(concept, Mapping):
-            yield concept
+def _wanted(request: HookRequest) -> Iterator[Resource]:
+    return (order for order in request.orders if order.get("doNotPerform") is not True)
 
 
 def _drafts(context: Resource) -> list[tuple[Resource, set[str]]]:

@@ -1,0 +1,86 @@
+"""What a draft order says: its codes and words, and when it wants a draw taken.
+
+An order's time is read where it is an instant with its zone; a day without a time, a wish in words or a time
+that cannot be read is no time. Refuses nothing: an order that says too little concerns nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from ehr.codes import code_table
+from ehr.moments import NotUsed, instant
+
+Resource = Mapping[str, Any]
+AT: Final = ("occurrenceDateTime",)  # of a ServiceRequest
+DURING: Final = ("occurrencePeriod", "executionPeriod", "requestedPeriod")  # the latter two of a Task
+
+
+def said(order: Resource, drafts: Iterable[Resource]) -> tuple[set[tuple[str, str]], str]:
+    """All codings of what is ordered, and all words about it."""
+    codes: set[tuple[str, str]] = set()
+    words: list[str] = []
+    for concept in _concepts(order, drafts):
+        codings = concept.get("coding")
+        for coding in codings if isinstance(codings, list) else ():
+            if isinstance(coding, Mapping):
+                system, code, display = (coding.get(key) for key in ("system", "code", "display"))
+                if isinstance(system, str) and isinstance(code, str):
+                    codes.add((code_table().system(system), code))
+                words += [display] if isinstance(display, str) else []
+        text = concept.get("text")
+        words += [text] if isinstance(text, str) else []
+    return codes, " ; ".join(dict.fromkeys(words))
+
+
+def is_draw(order: Resource, drafts: Iterable[Resource], model: str) -> bool:
+    """Whether the order asks for the very value that `model` forecasts."""
+    orders = code_table().orders[model]
+    codes, words = said(order, drafts)
+    return bool(codes & orders.draws or (orders.draw_words and orders.draw_words.search(words)))
+
+
+def planned(order: Resource) -> datetime | None:
+    """The first moment the order names for its being done; None where it names none."""
+    sent = [order.get(name) for name in AT]
+    sent += [period.get("start") for name in DURING if isinstance(period := order.get(name), Mapping)]
+    timing = order.get("occurrenceTiming")
+    events = timing.get("event") if isinstance(timing, Mapping) else None
+    sent += events if isinstance(events, list) else []
+    return min((moment for text in sent if (moment := _moment(text)) is not None), default=None)
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        return instant(text)
+    except NotUsed:
+        return None
+
+
+def _concepts(order: Resource, drafts: Iterable[Resource]) -> Iterator[Resource]:
+    for name in ("code", "codeCodeableConcept", "medicationCodeableConcept"):
+        concept = order.get(name)
+        if isinstance(concept, Mapping):
+            yield concept
+    details = order.get("orderDetail")
+    yield from (row for row in (details if isinstance(details, list) else ()) if isinstance(row, Mapping))
+    for name in ("medicationReference", "codeReference"):
+        reference = order.get(name)
+        if isinstance(reference, Mapping):
+            if isinstance(reference.get("display"), str):
+                yield {"text": reference["display"]}
+            yield from _referred(reference.get("reference"), order, drafts)
+
+
+def _referred(reference: Any, order: Resource, drafts: Iterable[Resource]) -> Iterator[Resource]:
+    """The code of a Medication or Device inside the order, or beside it in the bundle."""
+    inside = order.get("contained")
+    held = [row for row in (inside if isinstance(inside, list) else ()) if isinstance(row, Mapping)]
+    named = [(f"#{row.get('id')}", row) for row in held]
+    named += [(f"{row.get('resourceType')}/{row.get('id')}", row) for row in drafts]
+    for name, row in named:
+        concept = row.get("code") or row.get("type")
+        if name == reference and isinstance(concept, Mapping):
+            yield concept
