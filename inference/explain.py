@@ -5,22 +5,26 @@ over organ systems, sampled within a system and moved onto it, so that every row
 shown score. They say what the model leaned on, compared with its background patients. They do not say what
 caused anything.
 
+Patients are mixed in codes, not in columns: a code belongs to one player, so both give the same numbers, and
+only the second of the model's graphs has to be asked. What belongs to the question (how far ahead it looks) is
+no reason: the background patients are asked the patient's question.
+
 Refuses to explain a model that answers NaN (UnsoundOutput).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.assessment import Explanation, Reason, SystemPush
 from inference.chart import Chart, Measurement
-from inference.features import LOOK_BACK, PERSON_PLAYERS
-from inference.owen import Game, owen
+from inference.features import ASKED, ASKED_LABELS, LOOK_BACK, PERSON_PLAYERS
+from inference.owen import Game, Owen, owen_many
 from inference.vocabulary import vocabulary
 
 METHOD: Final = "owen: exact over organ systems, sampled within"
@@ -32,13 +36,7 @@ SPARK_POINTS: Final = 72
 PERSON: Final = "person"
 
 Floats = NDArray[np.float64]
-
-
-class Columns(Protocol):
-    """What explaining needs of a layout: who owns which columns of the model input."""
-
-    @property
-    def players(self) -> Mapping[str, tuple[int, ...]]: ...
+Rows = NDArray[np.float32]
 
 
 class Explainable(Protocol):
@@ -47,35 +45,67 @@ class Explainable(Protocol):
     @property
     def outcomes(self) -> tuple[str, ...]: ...
     @property
-    def layout(self) -> Columns: ...
+    def codes(self) -> Mapping[str, tuple[int, ...]]: ...
     @property
-    def background(self) -> NDArray[np.float32]: ...
+    def background_codes(self) -> Rows: ...
     @property
     def background_weights(self) -> Floats: ...
     @property
-    def headline(self) -> Callable[[NDArray[np.float32]], Floats]: ...
+    def rows_at_once(self) -> int: ...
+    @property
+    def encode(self) -> Callable[[NDArray[np.floating[Any]]], Rows]: ...
+    @property
+    def headline_of(self) -> Callable[[Rows], Floats]: ...
 
 
-def explain(x: NDArray[np.float32], model: Explainable, chart: Chart, *, seed: int) -> Explanation:
+def explain(x: Rows, model: Explainable, chart: Chart, *, seed: int) -> Explanation:
     """Pushes of the headline outcome for the model input `x` [F] that was made of `chart`. Log-odds.
 
     Same input, model and seed: same numbers, bit for bit. Raises UnsoundOutput.
     """
-    names = tuple(model.layout.players)
+    (said,) = explain_many(np.asarray(x)[None, :], model, [chart], [seed])
+    return said
+
+
+def explain_many(
+    x: Rows, model: Explainable, charts: Iterable[Chart], seeds: Iterable[int]
+) -> Iterator[Explanation]:
+    """The same for many patients: rows `x` [N,F], the charts they were made of, and a seed each.
+
+    On a GPU, one question to the model holds the rows of several patients. Raises UnsoundOutput.
+    """
+    names = tuple(player for player in model.codes if player not in ASKED)
     systems = tuple(dict.fromkeys(system_of(name) for name in names))
-    weights = np.asarray(model.background_weights, dtype=np.float64)
-    found = owen(
-        Game(
-            value=model.headline,
-            x=np.asarray(x, dtype=np.float32),
-            background=np.asarray(model.background, dtype=np.float32),
-            weights=weights / weights.sum(),
-            columns=tuple(model.layout.players.values()),
-            group=np.array([systems.index(system_of(name)) for name in names], dtype=np.intp),
-        ),
-        seed,
-        PAIRS,
+    group = np.array([systems.index(system_of(name)) for name in names], dtype=np.intp)
+    drawn = tuple(seeds)
+    games = (
+        (_game(code, model, names, group), seed) for code, seed in zip(model.encode(x), drawn, strict=True)
     )
+    played = owen_many(model.headline_of, games, PAIRS, model.rows_at_once)
+    for chart, seed, found in zip(charts, drawn, played, strict=True):
+        yield _explanation(found, model, names, systems, chart, seed)
+
+
+def _game(codes: Rows, model: Explainable, names: Sequence[str], group: NDArray[np.intp]) -> Game:
+    """The patient's codes [Z] before the background's, who are asked the patient's question."""
+    asked = [column for player in ASKED for column in model.codes.get(player, ())]
+    background = model.background_codes
+    if asked:
+        background = background.copy()
+        background[:, asked] = codes[asked]
+    weights = np.asarray(model.background_weights, dtype=np.float64)
+    columns = tuple(model.codes[name] for name in names)
+    return Game(codes, background, weights / weights.sum(), columns, group)
+
+
+def _explanation(
+    found: Owen,
+    model: Explainable,
+    names: Sequence[str],
+    systems: Sequence[str],
+    chart: Chart,
+    seed: int,
+) -> Explanation:
     return Explanation(
         outcome=model.outcomes[-1],
         base=found.base,
@@ -90,12 +120,13 @@ def explain(x: NDArray[np.float32], model: Explainable, chart: Chart, *, seed: i
 
 def system_of(player: str) -> str:
     """The organ system a player is explained under."""
-    return PERSON if player in PERSON_PLAYERS else vocabulary()[player].system
+    return PERSON if player in PERSON_PLAYERS or player in ASKED else vocabulary()[player].system
 
 
 def label_of(player: str) -> str:
     """What a clinician calls a player."""
-    return PERSON_PLAYERS[player] if player in PERSON_PLAYERS else vocabulary()[player].label
+    label = PERSON_PLAYERS.get(player) or ASKED_LABELS.get(player)
+    return label or vocabulary()[player].label
 
 
 def _systems(systems: Sequence[str], pushes: Floats) -> tuple[SystemPush, ...]:

@@ -7,14 +7,17 @@ of other groups with its complement), then moved onto the exact value of its gro
 group add up to it.
 
 Rows that would repeat are not asked twice: a player whose columns equal the background row's adds nothing
-there, and both ends of every permutation are already in the table of group coalitions.
+there, and both ends of every permutation are already in the table of group coalitions. A column that no player
+has must be alike in the patient and in every background row.
+
+Everything to be asked is known before the first answer, so that one question may hold the rows of many games.
 
 Theory: Owen 1977; the multilinear form of its sampling, Okhrati and Lipani 2020. Same seed, same numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import comb
@@ -24,12 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import UnsoundOutput
+from inference.orders import Floats, Mask, Sample, sample
 
-CHUNK: Final = 1024  # rows in one question to the model: enough to be fast, few enough to stay in cache
-Floats = NDArray[np.float64]
+AT_ONCE: Final = 512  # rows in one question to the model: enough to be fast, few enough to stay in cache
 Rows = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-Value = Callable[[Rows], Floats]  # [N,F] -> [N]
+Value = Callable[[Rows], Floats]  # [N,F] -> [N]; the rows are overwritten once it has answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,6 @@ class Owen:
 class Game:
     """Who plays: the patient's row [F], background [K,F] and its weights [K], players' columns and groups."""
 
-    value: Value
     x: Rows
     background: Rows
     weights: Floats
@@ -59,14 +60,26 @@ class Game:
         return int(self.group.max()) + 1
 
 
-def owen(game: Game, seed: int, pairs: int) -> Owen:
+def owen(value: Value, game: Game, seed: int, pairs: int, at_once: int = AT_ONCE) -> Owen:
     """Owen values of the game, from `pairs` permutation pairs a group. Raises UnsoundOutput."""
-    table = _Table.of(game)
-    pushes = shapley_matrix(game.n_groups) @ table.worth.T  # [G,K]
-    exact = pushes @ game.weights
-    players, rows = _within(game, table, exact, np.random.default_rng(seed), pairs)
-    base = float(table.worth[:, 0] @ game.weights)
-    return Owen(base, table.score, exact, players, table.rows + rows)
+    (found,) = owen_many(value, [(game, seed)], pairs, at_once)
+    return found
+
+
+def owen_many(
+    value: Value, games: Iterable[tuple[Game, int]], pairs: int, at_once: int = AT_ONCE
+) -> Iterator[Owen]:
+    """Owen values of games with their seeds, in order; up to `at_once` rows of several games in one question.
+
+    A game of that many rows and more is asked on its own, and then as `owen` asks it, bit for bit.
+    """
+    waiting: list[_Plan] = []
+    for game, seed in games:
+        waiting.append(_Plan.of(game, seed, pairs))
+        if sum(len(plan.which) for plan in waiting) >= at_once:
+            yield from _settled(value, waiting, at_once)
+            waiting = []
+    yield from _settled(value, waiting, at_once)
 
 
 @cache
@@ -82,156 +95,116 @@ def shapley_matrix(n: int) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
-    """Worth [K, 2^G] of all coalitions of groups before each background row, and who can change it there."""
+class _Plan:
+    """All that must be asked of one game: background row `which` [N], columns of `member` [N,P] from the patient.
 
-    worth: Floats
-    differs: Mask  # [K,P]
-    score: float
-    rows: int
+    First the coalitions of groups, then those within the groups, sample after sample.
+    """
+
+    game: Game
+    table: _Table
+    samples: Sequence[Sample]
+    which: NDArray[np.intp]
+    member: Mask
+    owner: NDArray[np.intp]  # [F] player of each column
+
+    @staticmethod
+    def of(game: Game, seed: int, pairs: int) -> _Plan:
+        table, rng = _Table.of(game), np.random.default_rng(seed)
+        samples = [
+            sample(group, game.group, game.weights, table.differs, rng, pairs)
+            for group in range(game.n_groups)
+        ]
+        which, coalition = np.nonzero(table.ask)
+        member = ((coalition[:, None] >> game.group[None, :]) & 1).astype(bool)
+        return _Plan(
+            game,
+            table,
+            samples,
+            np.concatenate([which, *(s.which[s.need.nonzero()[0]] for s in samples)]),
+            np.concatenate([member, *(s.member[s.need] for s in samples)]),
+            _owners(game),
+        )
+
+    def mix(self, part: slice, rows: Rows) -> None:
+        """Write the rows of `part` of the questions into `rows`."""
+        game, which = self.game, self.which[part]
+        game.background.take(which, axis=0, out=rows, mode="clip")  # "raise" would go through a copy
+        np.copyto(rows, game.x, where=self.member[part].take(self.owner, axis=1))
+
+    def settle(self, score: float, answers: Floats) -> Owen:
+        """The values, from what was answered to the questions in order."""
+        game, start = self.game, int(self.table.ask.sum())
+        worth = self.table.worth(score, answers[:start])
+        exact = (shapley_matrix(game.n_groups) @ worth.T) @ game.weights
+        players = np.zeros(len(game.columns))
+        for group, within in enumerate(self.samples):
+            stop = start + int(within.need.sum())
+            players[within.players] = within.shares(worth, answers[start:stop], game.weights, exact[group])
+            start = stop
+        return Owen(float(worth[:, 0] @ game.weights), score, exact, players, len(answers) + 1)
+
+
+def _settled(value: Value, plans: Sequence[_Plan], at_once: int) -> Iterator[Owen]:
+    if not plans:
+        return
+    scores = _finite(value(np.stack([plan.game.x for plan in plans])))
+    answers, start = _answers(value, plans, at_once), 0
+    for plan, score in zip(plans, scores, strict=True):
+        stop = start + len(plan.which)
+        yield plan.settle(float(score), answers[start:stop])
+        start = stop
+
+
+def _answers(value: Value, plans: Sequence[_Plan], at_once: int) -> Floats:
+    """The model's answers to all questions of all plans, in order; one buffer of rows is filled and asked."""
+    total = sum(len(plan.which) for plan in plans)
+    buffer = np.empty((min(at_once, total), len(plans[0].game.x)), dtype=np.float32)
+    answers, filled, asked = np.empty(total), 0, 0
+    for plan in plans:
+        done = 0
+        while done < len(plan.which):
+            stop = min(len(plan.which), done + len(buffer) - filled)
+            plan.mix(slice(done, stop), buffer[filled : filled + stop - done])
+            filled, done = filled + stop - done, stop
+            if filled == len(buffer) or asked + filled == total:
+                answers[asked : asked + filled] = _finite(value(buffer[:filled]))
+                asked, filled = asked + filled, 0
+    return answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Coalitions of groups before each background row: which of them the model must be asked for."""
+
+    reduced: NDArray[np.intp]  # [K, 2^G]: the smallest coalition that gives the same row
+    ask: Mask  # [K, 2^G]
+    differs: Mask  # [K,P]: whether the player can change anything there
 
     @staticmethod
     def of(game: Game) -> _Table:
         same = (game.background == game.x) | (np.isnan(game.background) & np.isnan(game.x))  # [K,F]
         differs = np.stack([~same[:, list(columns)].all(axis=1) for columns in game.columns], axis=1)
-        active = np.zeros(
-            len(game.background), dtype=np.intp
-        )  # bits: groups that differ from this background row
+        active = np.zeros(len(game.background), dtype=np.intp)  # bits: groups that differ from this row
         for player, group in enumerate(game.group):
             active |= differs[:, player].astype(np.intp) << group
         everyone = np.arange(1 << game.n_groups)
-        reduced = everyone[None, :] & active[:, None]  # [K, 2^G]: the coalition that gives the same row
+        reduced = everyone[None, :] & active[:, None]
         ask = (reduced == everyone[None, :]) & (everyone[None, :] != active[:, None])
-        score = float(_finite(game.value(game.x[None, :]))[0])
-        worth = np.full(reduced.shape, score)
-        which, coalition = np.nonzero(ask)
-        member = ((coalition[:, None] >> game.group[None, :]) & 1).astype(bool)  # [N,P]
-        worth[which, coalition] = ask_model(game, which, member)
-        return _Table(np.take_along_axis(worth, reduced, axis=1), differs, score, len(which) + 1)
+        return _Table(reduced, ask, differs)
+
+    def worth(self, score: float, answers: Floats) -> Floats:
+        """Worth [K, 2^G] of every coalition; that of all who differ is the score."""
+        worth = np.full(self.reduced.shape, score)
+        worth[self.ask] = answers
+        return np.take_along_axis(worth, self.reduced, axis=1)
 
 
-def ask_model(game: Game, which: NDArray[np.intp], member: Mask) -> Floats:
-    """The model's answers [N]: background row `which` [N], columns of `member` [N,P] from the patient."""
+def _owners(game: Game) -> NDArray[np.intp]:
     owner = np.zeros(game.x.shape[0], dtype=np.intp)
     for player, columns in enumerate(game.columns):
         owner[list(columns)] = player
-    answers = np.empty(len(which))
-    for start in range(0, len(which), CHUNK):
-        part = slice(start, start + CHUNK)
-        rows = np.where(member[part].take(owner, axis=1), game.x, game.background[which[part]])
-        answers[part] = _finite(game.value(rows))
-    return answers
-
-
-def _within(
-    game: Game, table: _Table, exact: Floats, rng: np.random.Generator, pairs: int
-) -> tuple[Floats, int]:
-    """Each player's share of its group's exact value [P], and the rows asked for it."""
-    samples = [_sample(game, table, group, rng, pairs) for group in range(game.n_groups)]
-    which = np.concatenate([s.which[s.need.nonzero()[0]] for s in samples])
-    member = np.concatenate([s.member[s.need] for s in samples])
-    answers = ask_model(game, which, member)
-    players, start = np.zeros(len(game.columns)), 0
-    for group, sample in enumerate(samples):
-        stop = start + int(sample.need.sum())
-        players[sample.players] = sample.shares(answers[start:stop], game.weights, exact[group])
-        start = stop
-    return players, len(which)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    """S paired orders of one group's n players: order r and order r + S/2 are each other's reverse."""
-
-    players: NDArray[np.intp]  # [n]
-    which: NDArray[np.intp]  # [S] background row
-    order: NDArray[np.intp]  # [S,n] index into players
-    need: Mask  # [S,n] prefixes the model must be asked for
-    moves: Mask  # [S,n] whether the player that joins changes the row at all
-    member: Mask  # [S,n,P] who is in the coalition once this player has joined
-    start: Floats  # [S] worth before the group
-    end: Floats  # [S] worth with the whole group
-
-    def shares(self, answers: Floats, weights: Floats, exact: float) -> Floats:
-        """The players' values [n], adding up to `exact`."""
-        worth = np.repeat(self.end[:, None], len(self.players), axis=1)
-        worth[self.need] = answers
-        before = self.start
-        gains = np.zeros(self.order.shape)
-        for step in range(len(self.players)):
-            after = np.where(self.moves[:, step], worth[:, step], before)
-            gains[:, step], before = after - before, after
-        joined = np.zeros(gains.shape)
-        np.put_along_axis(joined, self.order, gains, axis=1)
-        half = len(joined) // 2
-        paired = 0.5 * (joined[:half] + joined[half:])  # [S/2,n]
-        mean, variance = _stratified(paired, self.which[:half], weights)
-        return mean + _spread(variance, self.moves, self.order) * (exact - float(mean.sum()))
-
-
-def _sample(game: Game, table: _Table, group: int, rng: np.random.Generator, pairs: int) -> _Sample:
-    players = np.flatnonzero(game.group == group)
-    which = _allocate(game.weights, pairs)
-    n, total = len(players), len(which)
-    # Position of the group among the others: even steps of the unit interval within each background row. A
-    # group before that position is in the coalition (Owen's multilinear form); the partner takes the
-    # complement.
-    position = _even_steps(which, rng)
-    others = rng.random((total, game.n_groups)) < position[:, None]
-    order = np.argsort(rng.random((total, n)), axis=1)
-    which, order = np.concatenate([which, which]), np.concatenate([order, order[:, ::-1]])
-    others = np.concatenate([others, ~others])
-    others[:, group] = False
-    bits = (others << np.arange(game.n_groups)).sum(axis=1)
-    moves = table.differs[which[:, None], players[order]]
-    count = moves.cumsum(axis=1)
-    joined = np.zeros((len(which), n, n), dtype=bool)  # [S, step, index of player]
-    for step in range(n):
-        joined[:, step:, :] |= (order[:, step, None] == np.arange(n))[:, None, :]
-    member = np.repeat(others[:, None, game.group], n, axis=1)
-    member[:, :, players] = joined
-    return _Sample(
-        players=players,
-        which=which,
-        order=order,
-        need=moves & (count < count[:, -1:]),
-        moves=moves,
-        member=member,
-        start=table.worth[which, bits],
-        end=table.worth[which, bits | (1 << group)],
-    )
-
-
-def _allocate(weights: Floats, pairs: int) -> NDArray[np.intp]:
-    """Background row of each pair: at least one each, the rest in proportion to weight."""
-    each = np.maximum(1, np.round(pairs * weights)).astype(np.intp)
-    return np.repeat(np.arange(len(weights)), each)
-
-
-def _even_steps(which: NDArray[np.intp], rng: np.random.Generator) -> Floats:
-    count = np.bincount(which)
-    rank = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
-    steps: Floats = 0.5 * (rank + rng.random(len(which))) / count[which]  # the partner covers the upper half
-    return steps
-
-
-def _stratified(paired: Floats, which: NDArray[np.intp], weights: Floats) -> tuple[Floats, Floats]:
-    """Mean [n] over background rows by weight, and the variance [n] of that mean."""
-    share = weights / np.bincount(which)  # weight of one pair
-    mean = share[which] @ paired
-    centres = np.zeros((len(weights), paired.shape[1]))
-    np.add.at(centres, which, paired / np.bincount(which)[which, None])
-    return mean, (share[which] ** 2) @ (paired - centres[which]) ** 2
-
-
-def _spread(variance: Floats, moves: Mask, order: NDArray[np.intp]) -> Floats:
-    """How a group's sampling error is divided: by variance, else evenly among those who can move anything."""
-    if (total := float(variance.sum())) > 0:
-        return variance / total
-    able = np.zeros(len(variance))
-    np.maximum.at(able, order.ravel(), moves.ravel().astype(float))
-    count = float(able.sum())
-    return able / count if count else np.full(len(able), 1.0 / len(able))
+    return owner
 
 
 def _finite(answers: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -35,6 +35,22 @@ class Network:
     background_weights: Floats
     headline: Callable[[Rows], Floats]
     outcomes: tuple[str, ...] = ("ventilation-6h", "ventilation-24h")
+    rows_at_once: int = 1000
+
+    @property
+    def codes(self) -> Mapping[str, tuple[int, ...]]:
+        return self.layout.players
+
+    @property
+    def background_codes(self) -> Rows:
+        return self.background
+
+    @property
+    def headline_of(self) -> Callable[[Rows], Floats]:
+        return self.headline
+
+    def encode(self, x: Rows) -> Rows:
+        return x
 
 
 def network(inputs: tuple[str, ...], *, seed: int = 0, background: int = 10) -> Network:
@@ -73,7 +89,6 @@ def game_of(model: Network, x: Rows) -> Game:
     names = tuple(model.layout.players)
     systems = list(dict.fromkeys(system_of(name) for name in names))
     return Game(
-        value=model.headline,
         x=x,
         background=model.background,
         weights=model.background_weights,
@@ -86,14 +101,14 @@ def pushes(of: Explanation) -> dict[str, float]:
     return {reason.variable: reason.push for reason in of.reasons}
 
 
-def walk(game: Game, *orders: list[int]) -> Floats:
+def walk(value: Callable[[Rows], Floats], game: Game, *orders: list[int]) -> Floats:
     """Contributions [P] of players joining in an order, over all background rows and orders; no shortcuts."""
     players = len(game.columns)
     rows = np.tile(game.background, (len(orders), players + 1, 1, 1))  # [orders, P+1, K, F]
     for walked, order in zip(rows, orders, strict=True):
         for step, player in enumerate(order):
             walked[step + 1 :, :, list(game.columns[player])] = game.x[list(game.columns[player])]
-    worth = game.value(rows.reshape(-1, rows.shape[3])).reshape(len(orders), players + 1, -1) @ game.weights
+    worth = value(rows.reshape(-1, rows.shape[3])).reshape(len(orders), players + 1, -1) @ game.weights
     gains = np.zeros((len(orders), players))
     np.put_along_axis(gains, np.array(orders), np.diff(worth, axis=1), axis=1)
     mean: Floats = gains.mean(axis=0)
@@ -174,9 +189,9 @@ def test_systems_get_their_exact_shapley_values() -> None:
     expected = np.zeros(game.n_groups)
     orders = list(permutations(range(game.n_groups)))
     for order in orders:
-        gains = walk(game, [player for group in order for player in whole[group]])
+        gains = walk(model.headline, game, [player for group in order for player in whole[group]])
         expected += [gains[members].sum() for members in whole]
-    found = owen(game, seed=0, pairs=8)
+    found = owen(model.headline, game, seed=0, pairs=8)
     assert found.groups == pytest.approx(expected / len(orders), abs=1e-6)
 
 
@@ -187,8 +202,8 @@ def test_sampling_converges_to_the_owen_values_of_every_order() -> None:
     expected = np.zeros(len(game.columns))
     for group_order in permutations(range(game.n_groups)):
         head = [whole[g] for g in group_order]
-        expected += np.mean([walk(game, o) for o in _orders_within(head)], axis=0) / 24
-    found = owen(game, seed=0, pairs=4000)
+        expected += np.mean([walk(model.headline, game, o) for o in _orders_within(head)], axis=0) / 24
+    found = owen(model.headline, game, seed=0, pairs=4000)
     assert game.n_groups == 4
     assert found.players == pytest.approx(expected, abs=0.01)
 
@@ -207,7 +222,7 @@ def test_the_default_is_within_three_hundredths_of_a_thousand_permutations(seed:
     game = game_of(model, x)
     rng = np.random.default_rng(99)
     tens = [[random_order(game, rng) for _ in range(10)] for _ in range(100)]
-    truth = np.mean([walk(game, *ten) for ten in tens], axis=0)
+    truth = np.mean([walk(model.headline, game, *ten) for ten in tens], axis=0)
     said = pushes(explain(x, model, chart(), seed=seed))
     errors = [abs(said[name] - truth[index]) for index, name in enumerate(model.layout.players)]
     assert np.abs(truth).mean() > 0.05  # there is something to be wrong about
