@@ -38,13 +38,21 @@ def install(app: Flask) -> None:
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.csv or FILE.parquet"
 )
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+@click.option(
+    "--hours-ahead",
+    type=float,
+    help="Hours from each moment to the planned troponin draw, 0.5 to 24.  [default: not stated]",
+)
 @with_appcontext
-def score(export: Path, moments: Path, out: Path, workers: int) -> None:
+def score(export: Path, moments: Path, out: Path, workers: int, hours_ahead: float | None) -> None:
     """Assess patients of a bulk export at many moments: the same spine without a browser."""
     from webapp import score as batch  # pyarrow and rich stay off the web process's import path
 
     try:
-        summary = batch.score(export, moments, out, artifacts=here().settings.artifacts, workers=workers)
+        artifacts = here().settings.artifacts
+        summary = batch.score(
+            export, moments, out, artifacts=artifacts, workers=workers, hours_ahead=hours_ahead
+        )
     except batch.ScoreError as error:
         raise click.ClickException(str(error)) from None
     click.echo(str(summary), err=True)

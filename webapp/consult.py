@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ehr.tenants import ModelPolicy, Tenant
 from governance.ledger import Ledger
+from inference import gates
 from inference.assess import assess
-from inference.assessment import Assessment
+from inference.assessment import TROPONIN, Assessment
 from inference.chart import Record
 from inference.model import Model
 
@@ -32,6 +33,7 @@ class Occasion:
     hook: str = ""
     user: str = ""
     encounter: str = ""
+    hours_ahead: float | None = None  # to the planned draw, as far as anybody said: the trend model is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,32 @@ def consult(
     chart = record.at(occasion.moment)
     return tuple(
         _remembered(
-            assess(chart, model, confirmed_assays=occasion.tenant.confirmed_assays, seed=SEED),
+            assess(
+                chart,
+                model,
+                confirmed_assays=occasion.tenant.confirmed_assays,
+                seed=SEED,
+                hours_ahead=occasion.hours_ahead if model.name == TROPONIN else None,
+            ),
             ledger,
             occasion,
         )
         for model in models
     )
+
+
+def hours_to(draw: datetime | None, moment: datetime) -> float | None:
+    """Hours from `moment` to a planned draw, to the hundredth; None where no model can be asked about it."""
+    if draw is None:
+        return None
+    hours = round((draw - moment) / timedelta(hours=1), 2)
+    return hours if gates.SOONEST_DRAW <= hours <= gates.LATEST_DRAW else None
+
+
+def draw_of(assessment: Assessment) -> datetime | None:
+    """The moment of the planned draw an answer was asked about."""
+    hours = assessment.hours_ahead
+    return None if hours is None else assessment.as_of + timedelta(hours=hours)
 
 
 def _remembered(assessment: Assessment, ledger: Ledger, occasion: Occasion) -> Consultation:

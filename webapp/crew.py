@@ -41,6 +41,7 @@ class Setup(NamedTuple):
     artifacts: Path
     device: str
     models: tuple[str, ...]
+    hours_ahead: float | None = None  # to the planned draw, of every moment
 
 
 class Scored(NamedTuple):
@@ -100,7 +101,8 @@ class Worker:
                 rows += _absent(moment, model)
                 answers.statuses[f"{model.name} {Status.EXCLUDED} (not in the export)"] += 1
             else:
-                found = assess(chart, model, explain=False)
+                ahead = self.setup.hours_ahead if model.name == TROPONIN else None
+                found = assess(chart, model, explain=False, hours_ahead=ahead)
                 rows += rows_of(moment, found, model)
                 answers.statuses[f"{model.name} {found.status}"] += 1
         answers.add(moment, rows)
@@ -130,24 +132,27 @@ def outcomes(model: Model) -> tuple[str, ...]:
 
 
 def rows_of(moment: Moment, found: Assessment, model: Model) -> list[Row]:
-    """One row for each outcome of `model`, whether or not there is a number."""
+    """One row for each outcome of `model`, whether or not there is a number, and the question it is for."""
+    which = "first" if found.before_first else "next" if model.name == TROPONIN else ""
+    asked = (found.draw_in, which) if found.predictions else (None, "")
     reason = "" if found.reason is None else sentence(found.reason)
     rows: list[Row] = []
     for outcome in outcomes(model):
         head = (moment.patient, moment.as_of, found.model, found.version, outcome, str(found.status))
         said = found.prediction(outcome)
         if said is None:
-            rows.append((*head, None, None, None, None, None, None, "", reason))
+            rows.append((*head, None, None, None, None, None, None, "", reason, *asked))
         else:
             numbers = (said.probability, said.low, said.high, said.value, said.value_low, said.value_high)
-            rows.append((*head, *numbers, said.unit, reason))
+            rows.append((*head, *numbers, said.unit, reason, *asked))
     return rows
 
 
 def _absent(moment: Moment, model: Model) -> list[Row]:
     """Rows for a patient of whom the export says nothing."""
     head = (moment.patient, moment.as_of, model.name, model.version)
-    return [(*head, outcome, str(Status.EXCLUDED), *[None] * 6, "", NOT_THERE) for outcome in outcomes(model)]
+    left = (str(Status.EXCLUDED), *[None] * 6, "", NOT_THERE, None, "")
+    return [(*head, outcome, *left) for outcome in outcomes(model)]
 
 
 def sentence(reason: Phrase) -> str:

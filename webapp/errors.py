@@ -29,7 +29,7 @@ from ehr.errors import (
     UntrustedCaller,
 )
 from governance.errors import GovernanceError, LedgerUnavailable
-from inference.errors import OrdertimeError
+from inference.errors import OrdertimeError, QuestionError
 from webapp import words
 from webapp.handout import PrintingUnavailable
 
@@ -54,6 +54,7 @@ STATUS: tuple[tuple[type[Exception], Answered], ...] = (
     (LedgerUnavailable, (503, "transient", "ledger-unavailable")),
     (PrintingUnavailable, (503, "not-supported", "no-printing")),
     (GovernanceError, (500, "exception", "fault")),
+    (QuestionError, (400, "invalid", "malformed")),
     (OrdertimeError, (500, "exception", "model-fault")),
 )
 

@@ -26,7 +26,7 @@ from ehr.trust import VerifiedCaller, verify_caller
 from governance.entries import Feedback
 from inference.model import Model
 from webapp import cards, words
-from webapp.consult import Consultation, Occasion, consult
+from webapp.consult import Consultation, Occasion, consult, hours_to
 from webapp.errors import outcome
 from webapp.ops import CARDS, FOREIGN, STAGES
 from webapp.rooms import MODELS, Rooms, here
@@ -139,6 +139,7 @@ def _advice(rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest)
             asked.hook,
             asked.user,
             asked.encounter,
+            hours_to(wire.planned_draw(asked, model.name), moment),
         )
         (found,) = consult(record, [model], rooms.ledger, occasion)
     with STAGES.labels("card").time():

@@ -6,25 +6,19 @@ ledger holds; the patient's page is never computed again, and is a draft until a
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request, url_for
 
-from ehr import smart
-from ehr.errors import MalformedRequest, NotFound, NotPermitted, Unauthorised
-from ehr.identity import Identity, identity
-from ehr.reader import read_record
-from ehr.records import Reading, read_patient
-from ehr.transport import Budget, FhirHttp
+from ehr.errors import MalformedRequest, NotFound, NotPermitted
+from ehr.identity import Identity
 from governance.entries import Recorded
+from inference import gates
 from inference.assessment import State
 from webapp import about as card_face
-from webapp import errors, handout, security, visits, words
+from webapp import errors, handout, reading, security, visits, words
 from webapp import result as face
-from webapp.consult import Occasion, consult
-from webapp.ops import FOREIGN, STAGES
 from webapp.rooms import Rooms, here
 from webapp.visits import Visit
 
@@ -43,48 +37,7 @@ def result() -> Response:
     """The chart read now, both models asked, the ledger written, and the page."""
     rooms = here()
     visit = visits.with_fresh_token(rooms, visits.current(rooms))
-    if not visit.grant.for_clinician:
-        raise NotPermitted(
-            "this page is written for clinicians; ask your care team for the page made for you"
-        )
-    if not smart.permissions(visit.grant.scope).may("Observation", "s"):
-        raise NotPermitted("this launch did not grant reading observations, so there is no chart to assess")
-    reading, visit = _read(rooms, visit)
-    who = identity(visit.grant.patient, reading.resources)
-    moment = rooms.clock()
-    with STAGES.labels("consult").time():
-        record = read_record(
-            visit.grant.patient,
-            reading.resources,
-            local_codes=visit.tenant.local_codes,
-            zone=ZoneInfo(visit.tenant.time_zone),
-            truncated=reading.truncated,
-        )
-        occasion = Occasion(
-            visit.tenant,
-            visit.grant.patient,
-            moment,
-            "launch",
-            user=visit.grant.user,
-            encounter=visit.grant.encounter or "",
-        )
-        found = consult(record, rooms.models.values(), rooms.ledger, occasion)
-    visits.remember(
-        rooms,
-        visit,
-        {
-            "name": who.name,
-            "born": who.born.isoformat() if who.born else "",
-            "language": who.language,
-            "sex": who.sex,
-            "mrn": who.record_number,
-            "answers": [each.id for each in found],
-            "foreign": reading.foreign,
-            "focus": _focus(rooms, visit),
-        },
-    )
-    for each in found:
-        rooms.ledger.viewed(each.id, user=visit.grant.user, where="result")
+    reading.consulted(rooms, visit, reading.planned(rooms, visit))
     return _result(rooms, visits.current(rooms))
 
 
@@ -93,6 +46,23 @@ def stored() -> Response:
     """The answers of this visit as they were given: where the forms lead back to. Nothing is computed again."""
     rooms = here()
     return _result(rooms, visits.current(rooms))
+
+
+@door.post("/assessments/<key>/ask")
+def ask(key: str) -> Response:
+    """The same asked for another planned draw: the chart read anew, and an answer of its own in the ledger."""
+    rooms = here()
+    visit, recorded = _asked(rooms, key)
+    if not _hears_draw(rooms, recorded):
+        raise MalformedRequest("this model is not asked about a planned draw", "hours_ahead")
+    hours = _stated(request.form.get("hours_ahead", ""))
+    draw = None if hours is None else rooms.clock() + timedelta(hours=hours)
+    reading.consulted(rooms, visits.with_fresh_token(rooms, visit), draw)
+    told = "not stated" if hours is None else f"{hours:g}"
+    rooms.ledger.event(
+        "asked-again", assessment=recorded.id, user=visit.grant.user, detail={"hours_ahead": told}
+    )
+    return _back(visit, recorded)
 
 
 @door.post("/assessments/<key>/opinion")
@@ -185,41 +155,6 @@ def home() -> Response:
     return _see(url_for("pages.about"))
 
 
-def _read(rooms: Rooms, visit: Visit) -> tuple[Reading, Visit]:
-    """The patient's resources. A token the hospital no longer takes is renewed once, and then that is that."""
-    try:
-        return _reading(rooms, visit), visit
-    except Unauthorised:
-        visit = visits.renew(rooms, visit)
-        return _reading(rooms, visit), visit
-
-
-def _reading(rooms: Rooms, visit: Visit) -> Reading:
-    budget = Budget(rooms.settings.read_budget)
-    http = FhirHttp(
-        visit.tenant.issuer,
-        visit.grant.access_token,
-        rooms.http,
-        budget,
-        clock=rooms.clock,
-        quirks=visit.tenant.quirks,
-    )
-    with STAGES.labels("read").time():
-        reading = read_patient(http, visit.grant.patient, as_of=rooms.clock(), quirks=visit.tenant.quirks)
-    FOREIGN.labels("launch").inc(reading.foreign)
-    return reading
-
-
-def _focus(rooms: Rooms, visit: Visit) -> str:
-    """The model whose card led here, if the card was of this hospital, this patient and used for the first time."""
-    recorded = (
-        rooms.ledger.recall(visit.app_context, tenant=visit.tenant.id, patient=visit.grant.patient)
-        if visit.app_context
-        else None
-    )
-    return recorded.assessment.model if recorded else ""
-
-
 def _result(rooms: Rooms, visit: Visit) -> Response:
     kept = [_recorded(rooms, visit, key) for key in visit.answers]
     if not kept:
@@ -255,11 +190,32 @@ def _shown(rooms: Rooms, visit: Visit, recorded: Recorded) -> face.Shown:
         released_by=visit.grant.user if released else "",
         released_at=released[-1].at if released else None,
         feedback_url=url_for("pages.opinion", **address),
+        ask_url=url_for("pages.ask", **address) if _hears_draw(rooms, recorded) else "",
         release_url=url_for("pages.release", **address) if visit.clinician else "",
         handout_url=url_for("pages.patient_page", **address, language=language),
         pdf_url=url_for("pages.patient_pdf", **address, language=language),
         language=language,
     )
+
+
+def _hears_draw(rooms: Rooms, recorded: Recorded) -> bool:
+    return gates.hears_draw(rooms.models[recorded.assessment.model].layout)
+
+
+def _stated(hours: str) -> float | None:
+    """Hours to the planned draw as a form sent them, None where it left them out.
+
+    Raises MalformedRequest for what is no number, QuestionError for a draw that cannot be asked about.
+    """
+    if not hours.strip():
+        return None
+    try:
+        number = float(hours)
+    except ValueError:
+        raise MalformedRequest(
+            "is no number of hours; leave it out where no draw is planned", "hours_ahead"
+        ) from None
+    return gates.draw_ahead(number)
 
 
 def _banner(visit: Visit) -> face.Banner | None:

@@ -36,7 +36,9 @@ from rich.progress import (
 )
 
 from ehr import bulk
+from inference import gates
 from inference.assessment import TROPONIN, VENTILATION
+from inference.errors import QuestionError
 from inference.model import load, newest
 from webapp.asked import Moment, ScoreError, read_moments, spool_moments
 from webapp.crew import Crew, Row, Setup
@@ -45,7 +47,12 @@ __all__ = ["COLUMNS", "ScoreError", "Summary", "score"]
 
 TEXTS: Final = ("patient", "as_of", "model", "version", "outcome", "status")
 NUMBERS: Final = ("probability", "low", "high", "value", "value_low", "value_high")
-COLUMNS: Final = (*TEXTS, *NUMBERS, "unit", "reason")
+QUESTION: Final = (
+    "hours_ahead",
+    "troponin",
+)  # the planned draw it is for; whether that is the "first" or the "next"
+COLUMNS: Final = (*TEXTS, *NUMBERS, "unit", "reason", *QUESTION)
+FLOATS: Final = (*NUMBERS, "hours_ahead")
 MODELS: Final = (VENTILATION, TROPONIN)
 NAMED: Final = 1000  # bad lines that are named one by one; the rest are counted
 MOMENTS: Final = 20_000  # of one bucket
@@ -95,28 +102,37 @@ def score(
     workers: int = 2,
     device: str = "cpu",
     models: Sequence[str] = MODELS,
+    hours_ahead: float | None = None,
     progress: bool = True,
     say: Callable[[str], None] | None = None,
 ) -> Summary:
     """Score every moment of the CSV `moments` on the export in folder `export` into `out` (.csv or .parquet).
 
-    `say` gets a line for each thing to know (default: standard error). Raises ScoreError, and ArtifactError
+    `hours_ahead`: to the planned draw, at every moment (0.5 to 24; None: not stated). `say` gets a line for each
+    thing to know (default: standard error). Raises ScoreError, and ArtifactError
     for a model that must not be used; then, as when interrupted, nothing is left behind.
     """
     began, summary = time.perf_counter(), Summary()
     console = Console(stderr=True)
     tell = say or (lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
     read = _check(export, out, summary)
-    for model in models:
-        load(newest(artifacts, model), device)  # refused before hours of work, not after
+    ahead = _ahead(hours_ahead)
+    for name in models:
+        model = load(newest(artifacts, name), device)  # refused before hours of work, not after
+        if ahead is not None and name == TROPONIN and not gates.hears_draw(model.layout):
+            tell(
+                f"{name} {model.version} does not take the time of a planned draw: its numbers are for any draw"
+            )
     with (
-        tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.absolute().parent) as name,
+        tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.absolute().parent) as place,
         ExitStack() as stack,
     ):
-        folder = Path(name)  # only its owner may look into it: tempfile makes it 0700
+        folder = Path(place)  # only its owner may look into it: tempfile makes it 0700
         count = _prepare(moments, read, folder, workers, summary, tell)
         bar = stack.enter_context(_bar(console, progress))
-        crew = stack.enter_context(Crew(workers, Setup(folder, count, artifacts, device, tuple(models))))
+        crew = stack.enter_context(
+            Crew(workers, Setup(folder, count, artifacts, device, tuple(models), ahead))
+        )
         _spool(crew, read, summary, bar, tell)
         bulk.gather_aside(folder)
         results = _score(crew, count, summary, bar)
@@ -138,6 +154,14 @@ def _check(export: Path, out: Path, summary: Summary) -> list[Path]:
         raise ScoreError(f"{export} holds no Patient*.ndjson, Observation*.ndjson or the like")
     summary.not_read = tuple(path.name for path in others)
     return read
+
+
+def _ahead(hours: float | None) -> float | None:
+    """The planned draw of every moment. Raises ScoreError."""
+    try:
+        return None if hours is None else gates.draw_ahead(hours)
+    except QuestionError as error:
+        raise ScoreError(str(error)) from None
 
 
 def _prepare(
@@ -222,7 +246,7 @@ def _write_parquet(path: Path, rows: Iterator[Row]) -> None:
     import pyarrow.parquet as pq
 
     kinds: list[tuple[str, Any]] = [
-        (name, pa.float64() if name in NUMBERS else pa.string()) for name in COLUMNS
+        (name, pa.float64() if name in FLOATS else pa.string()) for name in COLUMNS
     ]
     schema = pa.schema(kinds)
     with pq.ParquetWriter(path, schema) as out:

@@ -151,3 +151,11 @@ def test_the_other_model_is_asked_about_no_draw(tmp_path: Path) -> None:
     ventilation = load(newest(tmp_path, VENTILATION), "cpu")
     with pytest.raises(QuestionError, match="troponin-trend alone"):
         ask(chart(*PLAIN), ventilation, hours_ahead=3.0)
+
+
+def test_the_reasons_leave_the_question_out_and_still_add_up(model: Model) -> None:
+    said = assess(chart(*DRAWN), model, hours_ahead=3.0)
+    why = said.explanation
+    assert why is not None
+    assert "hours_ahead" not in {reason.variable for reason in why.reasons}
+    assert why.base + sum(reason.push for reason in why.reasons) == pytest.approx(why.score, abs=1e-6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -154,10 +154,18 @@ class House:
         assert answer.status_code == 303, answer.get_data(as_text=True)
         return client, answer.headers["Location"]
 
-    def callback(self, client: FlaskClient, patient: str, user: str = "Practitioner/okafor") -> str:
+    def callback(
+        self,
+        client: FlaskClient,
+        patient: str,
+        user: str = "Practitioner/okafor",
+        app_context: str | None = None,
+    ) -> str:
         """The address the hospital sends the browser back to."""
         stay = next(iter(self.hospital.search("Encounter", {"patient": patient})), {"id": ""})
-        launch = self.hospital.launches.mint(patient=patient, encounter=stay["id"], user=user)
+        launch = self.hospital.launches.mint(
+            patient=patient, encounter=stay["id"], user=user, app_context=app_context
+        )
         going = client.get(
             "/launch", query_string={"iss": self.hospital.settings.fhir, "launch": launch}, base_url=APP
         )
@@ -192,16 +200,21 @@ def settings(folder: Path, hospital: Hospital) -> Settings:
     )
 
 
-def standing(folder: Path) -> Iterator[House]:
-    """App and hospital, until the generator is closed. The models are small synthetic ones."""
+def standing(
+    folder: Path, trend: Callable[[Path], object] = lambda artifacts: build(artifacts, TROPONIN)
+) -> Iterator[House]:
+    """App and hospital, until the generator is closed. The models are small synthetic ones.
+
+    `trend` writes the trend model where another than the plain one is wanted.
+    """
     import threading
 
     from werkzeug.serving import make_server
 
     from demo.app import create_hospital
 
-    for name in (VENTILATION, TROPONIN):
-        build(folder / "artifacts", name)
+    build(folder / "artifacts", VENTILATION)
+    trend(folder / "artifacts")
     models = {name: load(newest(folder / "artifacts", name), "cpu") for name in (VENTILATION, TROPONIN)}
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True, request_handler=Quiet)
     told = replace(settings_for(server.port, 8000), patients=everyone, faults=True)

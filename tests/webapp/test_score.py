@@ -17,7 +17,8 @@ from ehr.reader import read_record
 from inference.assess import assess
 from inference.errors import ArtifactError
 from inference.model import load, newest
-from tests.artefacts import build_both
+from tests.artefacts import build, build_both
+from tests.planned import build_planned
 from webapp import score as batch
 from webapp.score import COLUMNS, ScoreError, Summary, score
 
@@ -47,6 +48,15 @@ def asked(folder: Path, *moments: tuple[str, str]) -> Path:
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([("patient", "as_of"), *moments])
     return path
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Artefacts with a trend model that hears of the planned draw, and of patients before the first."""
+    artifacts = tmp_path_factory.mktemp("planned")
+    build(artifacts)
+    build_planned(artifacts)
+    return artifacts
 
 
 Run = Callable[..., tuple[Rows, Summary, list[str]]]
@@ -301,3 +311,126 @@ def test_the_summary_says_what_was_read_and_not_used_but_no_value(run: Run) -> N
     assert summary.refused["implausible"] >= 2
     assert "implausible" in str(summary)
     assert "98.8" not in str(summary) + "".join(said)
+
+
+# --- which question the numbers are for
+
+
+def trend(rows: Rows) -> Rows:
+    return [row for row in rows if row["model"] == "troponin-trend"]
+
+
+def test_each_number_says_which_troponin_and_which_draw_it_is_for(run: Run, planned: Path) -> None:
+    rows, *_ = run(
+        ("sepsis", when()),
+        ("conventional-rising", when()),
+        ("child-asthma", when()),
+        artifacts=planned,
+        hours_ahead=3,
+    )
+    told = {(r["patient"], r["hours_ahead"], r["troponin"]) for r in trend(rows)}
+    assert told == {
+        ("sepsis", "3.0", "first"),
+        ("conventional-rising", "3.0", "next"),
+        ("child-asthma", "", ""),
+    }
+    others = [row for row in rows if row["model"] == "ventilation-need"]
+    assert {(r["hours_ahead"], r["troponin"]) for r in others} == {("", "")}
+
+
+def test_the_planned_draw_changes_the_numbers_and_they_are_those_of_the_doors(
+    run: Run, planned: Path
+) -> None:
+    shown = {}
+    for hours in (None, 1.0, 12.0):
+        rows, _, said = run(("conventional-rising", when()), artifacts=planned, hours_ahead=hours)
+        shown[hours] = next(float(r["probability"]) for r in trend(rows) if r["probability"])
+        assert said == []
+    assert len(set(shown.values())) == 3
+    resources = STORIES["conventional-rising"](NOW).resources
+    chart = read_record("conventional-rising", [r for r in resources if _known(r) <= NOW]).at(NOW)
+    model = load(newest(planned, "troponin-trend"), "cpu")
+    answer = assess(chart, model, hours_ahead=12.0, explain=False).headline
+    assert answer is not None
+    assert answer.probability == pytest.approx(shown[12.0], abs=1e-6)
+
+
+def test_a_model_that_is_deaf_to_the_planned_draw_is_named_and_its_numbers_are_for_any_draw(run: Run) -> None:
+    plain, *_ = run(("conventional-rising", when()))
+    rows, _, said = run(("conventional-rising", when()), hours_ahead=3.0)
+    assert rows == plain
+    assert {r["hours_ahead"] for r in trend(rows)} == {""}
+    assert said == [
+        "troponin-trend 0.0.1 does not take the time of a planned draw: its numbers are for any draw"
+    ]
+
+
+@pytest.mark.parametrize("hours", [0.0, 25.0, -1.0, float("nan")])
+def test_a_planned_draw_that_cannot_be_asked_about_is_refused_before_anything_is_begun(
+    tmp_path: Path, artifacts: Path, export: Path, hours: float
+) -> None:
+    with pytest.raises(ScoreError, match=r"0\.5 to 24 hours ahead"):
+        score(
+            export,
+            asked(tmp_path, ("sepsis", when())),
+            tmp_path / "o.csv",
+            artifacts=artifacts,
+            progress=False,
+            hours_ahead=hours,
+        )
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_parquet_holds_the_planned_draw_as_a_number(tmp_path: Path, planned: Path, export: Path) -> None:
+    out = tmp_path / "out.parquet"
+    moments = asked(tmp_path, ("sepsis", when()), ("nobody", when()))
+    score(export, moments, out, artifacts=planned, workers=2, progress=False, say=print, hours_ahead=2)
+    read = [row for row in pq.read_table(out).to_pylist() if row["model"] == "troponin-trend"]
+    assert [row["hours_ahead"] for row in read] == [2.0, 2.0, None, None]
+
+
+@pytest.fixture
+def command(tmp_path: Path, planned: Path, export: Path) -> Callable[..., Any]:
+    """`flask score` as people type it."""
+    from webapp import create_app
+    from webapp.rooms import Rooms
+    from webapp.settings import from_environment
+
+    told = from_environment(
+        {
+            "ORDERTIME_MODE": "demonstration",
+            "ORDERTIME_PUBLIC_URL": "http://127.0.0.1:8000",
+            "ORDERTIME_SECRET_KEY": "kV9x0pQ2mN7bL4cZ8wR1tY6uJ3hG5fDs",
+            "ORDERTIME_TENANTS": str(tmp_path),
+            "DATABASE_URL": f"sqlite:///{tmp_path / 'ledger.db'}",
+            "ORDERTIME_ARTIFACTS": str(planned),
+        }
+    )
+    app = create_app(told, Rooms(told))
+    moments, out = asked(tmp_path, ("conventional-rising", when())), tmp_path / "out.csv"
+
+    def typed(*more: str) -> Any:
+        words = ["score", "--bulk-export", str(export), "--as-of", str(moments), "--out", str(out)]
+        return app.test_cli_runner().invoke(args=[*words, "--workers", "1", *more])
+
+    return typed
+
+
+def test_the_command_takes_the_hours_ahead(command: Callable[..., Any], tmp_path: Path) -> None:
+    assert command("--hours-ahead", "2.5").exit_code == 0
+    with (tmp_path / "out.csv").open(newline="") as file:
+        assert {row["hours_ahead"] for row in trend(list(csv.DictReader(file)))} == {"2.5"}
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [("0", "not 0"), ("25", "not 25"), ("nan", "not nan"), ("abc", "'abc' is not a valid float")],
+)
+def test_the_command_refuses_other_hours_in_words(
+    command: Callable[..., Any], tmp_path: Path, hours: str, words: str
+) -> None:
+    told = command("--hours-ahead", hours)
+    assert told.exit_code != 0
+    assert words in told.output
+    assert "Traceback" not in told.output
+    assert not (tmp_path / "out.csv").exists()

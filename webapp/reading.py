@@ -1,0 +1,132 @@
+"""A visit's chart read now, and both models asked: once at the launch, again for another planned draw.
+
+What is remembered of a reading is sealed in the vault until the visit ends. A planned draw is remembered as a
+moment, so that a later reading asks for what is left of the way to it; once it is too near to be asked about,
+it is not stated any more.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ehr import smart
+from ehr.errors import NotPermitted, Unauthorised
+from ehr.identity import Identity, identity
+from ehr.reader import read_record
+from ehr.records import Reading, read_patient
+from ehr.transport import Budget, FhirHttp
+from governance.entries import Recorded
+from webapp import visits
+from webapp.consult import Consultation, Occasion, consult, draw_of, hours_to
+from webapp.ops import FOREIGN, STAGES
+from webapp.rooms import Rooms
+from webapp.visits import Visit
+
+
+def planned(rooms: Rooms, visit: Visit) -> datetime | None:
+    """The draw this visit asks about: what was chosen on its page, else that of the card that led here."""
+    if "planned" in visit.kept:
+        chosen = visit.about("planned")
+        return datetime.fromisoformat(chosen) if chosen else None
+    card = _followed(rooms, visit)
+    return None if card is None else draw_of(card.assessment)
+
+
+def consulted(rooms: Rooms, visit: Visit, draw: datetime | None) -> tuple[Consultation, ...]:
+    """The chart read now, both models asked, the ledger written, the visit remembering it.
+
+    `draw`: when the next troponin is planned, None where nobody says. Raises NotPermitted, and what reading
+    the chart and writing the ledger raise.
+    """
+    _check(visit)
+    reading, visit = _read(rooms, visit)
+    moment = rooms.clock()
+    with STAGES.labels("consult").time():
+        record = read_record(
+            visit.grant.patient,
+            reading.resources,
+            local_codes=visit.tenant.local_codes,
+            zone=ZoneInfo(visit.tenant.time_zone),
+            truncated=reading.truncated,
+        )
+        occasion = Occasion(
+            visit.tenant,
+            visit.grant.patient,
+            moment,
+            "launch",
+            user=visit.grant.user,
+            encounter=visit.grant.encounter or "",
+            hours_ahead=hours_to(draw, moment),
+        )
+        found = consult(record, rooms.models.values(), rooms.ledger, occasion)
+    who = identity(visit.grant.patient, reading.resources)
+    visits.remember(rooms, visit, _about(rooms, visit, who, found, reading.foreign, draw))
+    for each in found:
+        rooms.ledger.viewed(each.id, user=visit.grant.user, where="result")
+    return found
+
+
+def _check(visit: Visit) -> None:
+    if not visit.grant.for_clinician:
+        raise NotPermitted(
+            "this page is written for clinicians; ask your care team for the page made for you"
+        )
+    if not smart.permissions(visit.grant.scope).may("Observation", "s"):
+        raise NotPermitted("this launch did not grant reading observations, so there is no chart to assess")
+
+
+def _about(
+    rooms: Rooms,
+    visit: Visit,
+    who: Identity,
+    found: tuple[Consultation, ...],
+    foreign: int,
+    draw: datetime | None,
+) -> dict[str, Any]:
+    """What the visit's pages need until it ends."""
+    card = _followed(rooms, visit)
+    return {
+        "name": who.name,
+        "born": who.born.isoformat() if who.born else "",
+        "language": who.language,
+        "sex": who.sex,
+        "mrn": who.record_number,
+        "answers": [each.id for each in found],
+        "foreign": foreign,
+        "focus": card.assessment.model if card else "",
+        "planned": draw.isoformat() if draw else "",
+    }
+
+
+def _followed(rooms: Rooms, visit: Visit) -> Recorded | None:
+    """The answer whose card led here, if it was given at this hospital about this patient."""
+    if not visit.app_context:
+        return None
+    return rooms.ledger.recall(visit.app_context, tenant=visit.tenant.id, patient=visit.grant.patient)
+
+
+def _read(rooms: Rooms, visit: Visit) -> tuple[Reading, Visit]:
+    """The patient's resources. A token the hospital no longer takes is renewed once, and then that is that."""
+    try:
+        return _reading(rooms, visit), visit
+    except Unauthorised:
+        visit = visits.renew(rooms, visit)
+        return _reading(rooms, visit), visit
+
+
+def _reading(rooms: Rooms, visit: Visit) -> Reading:
+    budget = Budget(rooms.settings.read_budget)
+    http = FhirHttp(
+        visit.tenant.issuer,
+        visit.grant.access_token,
+        rooms.http,
+        budget,
+        clock=rooms.clock,
+        quirks=visit.tenant.quirks,
+    )
+    with STAGES.labels("read").time():
+        reading = read_patient(http, visit.grant.patient, as_of=rooms.clock(), quirks=visit.tenant.quirks)
+    FOREIGN.labels("launch").inc(reading.foreign)
+    return reading
