@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from inference.assessment import Explanation, Reason
 from inference.chart import Measurement
+from inference.features import ANALYTES
 from inference.vocabulary import vocabulary
 from webapp import charts, words
 from webapp.words import say
@@ -164,6 +165,9 @@ def _listing(small: Sequence[Reason]) -> str:
 
 
 def _absent(variable: str) -> str:
+    """What absence means; a troponin may have been ordered, or drawn, and not be back."""
+    if variable in ANALYTES:
+        return say("en", "reasons.not-back")
     return vocabulary()[variable].absent if variable in vocabulary() else "not in the chart"
 
 
