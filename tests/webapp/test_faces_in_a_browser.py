@@ -78,13 +78,15 @@ def every_page() -> dict[str, str]:
         "low-and-disagreeing",
         "indeterminate",
         "insufficient",
+        "before-first-planned",
+        "planned-draw",
         "silent",
         "hospital-silent",
     )
     found = {f"page-{name}": page(name) for name in told}
     found |= {
         f"handout-{name}": leaflet(name, "es", pdf_url="/p", back_url="/b")
-        for name in ("ventilation", "child")
+        for name in ("ventilation", "child", "troponin-first-planned")
     }
     found["about"] = models_page()
     found["error"] = pages.render(
@@ -151,6 +153,21 @@ def test_all_can_be_reached_with_the_keyboard_and_the_focus_is_seen(shop: Shop) 
         outline = shown.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none" or shown.evaluate("document.activeElement === document.body")
     assert {"SUMMARY", "BUTTONopinion", "SELECTlanguage", "INPUTread", "A"} <= reached
+
+
+def test_another_draw_is_chosen_and_asked_for_with_the_keyboard_alone(shop: Shop) -> None:
+    shown = shop.show(page("planned-draw"), 400)
+    shown.route("**/ask", lambda route: route.fulfill(status=204))
+    select = shown.get_by_label("Next draw planned in")
+    assert select.input_value() == "3"
+    select.focus()
+    select.press("ArrowDown")
+    with shown.expect_request("**/ask") as sent:
+        select.press("Tab")
+        shown.keyboard.press("Enter")
+    assert sent.value.method == "POST"
+    assert "hours_ahead=6" in (sent.value.post_data or "")
+    assert "csrf_token=token-of-this-visit" in (sent.value.post_data or "")
 
 
 def test_a_form_is_sent_once_however_often_it_is_pressed(shop: Shop) -> None:
