@@ -57,14 +57,13 @@ def assess(
     `stale_hours`: how old the newest vital sign besides heart rate may be. `hours_ahead`: hours to the planned
     troponin draw, 0.5 to 24, None where none is stated. Raises QuestionError, UnsoundOutput.
     """
-    said = replace(
-        _beside(chart, model, confirmed_assays, seed), hours_ahead=_planned_draw(model.name, hours_ahead)
-    )
+    draw = _planned_draw(model.name, hours_ahead)
+    said = _beside(chart, model, confirmed_assays, seed, draw)
     excluded = gates.excluded(chart, model.name)
     if excluded is not None:
         return replace(said, status=Status.EXCLUDED, reason=excluded)
     rows = used(chart, model.layout)
-    x = features(chart, model.layout, hours_ahead)
+    x = features(chart, model.layout, draw)
     cautions = (*said.cautions, *_row_cautions(rows))
     said = replace(
         said, missing=_missing(chart, model, rows), inputs=rows, inputs_digest=digest(x), cautions=cautions
@@ -89,11 +88,17 @@ def _planned_draw(name: str, hours_ahead: float | None) -> float | None:
     return None if hours_ahead is None else gates.draw_ahead(hours_ahead)
 
 
-def _beside(chart: Chart, model: Model, confirmed: frozenset[str], seed: int) -> Assessment:
-    """What is said whatever the model may answer: the comparators, and the identity of the answer."""
+def _beside(
+    chart: Chart, model: Model, confirmed: frozenset[str], seed: int, hours_ahead: float | None
+) -> Assessment:
+    """What is said whatever the model may answer: the comparators, and the identity of the answer.
+
+    The base rate is of the usual question, any draw after a first: beside another question it is left out.
+    """
     troponin = model.name == TROPONIN
     first = troponin and gates.learned_first(model.manifest) and gates.unseen(chart)
     unapplied = no_draw() if first else ()
+    usual = not first and (hours_ahead is None or not gates.hears_draw(model.layout))
     return Assessment(
         model=model.name,
         version=model.version,
@@ -107,7 +112,8 @@ def _beside(chart: Chart, model: Model, confirmed: frozenset[str], seed: int) ->
         refused=chart.refused,
         truncated=chart.truncated,
         seed=seed,
-        base_rate=None if first else model.base_rate,  # that of another question
+        base_rate=model.base_rate if usual else None,
+        hours_ahead=hours_ahead,
     )
 
 
@@ -125,7 +131,7 @@ def _answered(
         reason=doubts[0] if doubts else None,
         predictions=predictions,
         explanation=explaining.explain(x, model, chart, seed=said.seed) if explain else None,
-        agreement="" if doubts else agreement(predictions, said.rules, model.base_rate),
+        agreement="" if doubts else agreement(predictions, said.rules, said.base_rate),
         cautions=(*_cautions(chart, model, said.hours_ahead), *said.cautions, *beyond, *doubts[1:]),
     )
 
@@ -179,11 +185,14 @@ def _probability(answer: Answer, model: Model, head: int, outcome: str, shown: f
     )
 
 
-def agreement(predictions: tuple[Prediction, ...], results: tuple[RuleResult, ...], base_rate: float) -> str:
+def agreement(
+    predictions: tuple[Prediction, ...], results: tuple[RuleResult, ...], base_rate: float | None
+) -> str:
     """Whether model and guideline point the same way about a further rise: "agree", "disagree" or "".
 
     They answer different questions, so both must have something to say of a rise. The model does where a
-    rise is more likely than not, or less likely than among comparable patients; between, it leans nowhere.
+    rise is more likely than not, or less likely than among comparable patients; between, or where no such
+    patients are known, it leans nowhere.
     The rules do where an acute, rising pattern is ruled in, or where acute injury is ruled out or the
     course is flat or falling.
     """
@@ -193,7 +202,7 @@ def agreement(predictions: tuple[Prediction, ...], results: tuple[RuleResult, ..
         return ""
     if headline >= 0.5:
         call = True
-    elif headline < min(base_rate, 0.5):
+    elif base_rate is not None and headline < min(base_rate, 0.5):
         call = False
     else:
         return ""

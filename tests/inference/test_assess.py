@@ -404,6 +404,12 @@ def test_model_and_rule_agree_only_where_both_speak_of_a_rise(
     assert agreement(shown, (rule(verdict, pattern),), base_rate=0.25) == said
 
 
+def test_without_comparable_patients_a_low_chance_leans_nowhere() -> None:
+    both = {p: agreement((Prediction("troponin-rise-24h", 24, p),), (rule("rule-in", "rising"),), None)
+            for p in (0.1, 0.6)}  # fmt: skip
+    assert both == {0.1: "", 0.6: "agree"}
+
+
 def test_rules_that_contradict_each_other_agree_with_nobody() -> None:
     shown = (Prediction("troponin-rise-24h", 24, 0.9),)
     both = (rule("rule-in", "rising"), rule("rule-out", "unknown"))

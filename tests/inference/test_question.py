@@ -116,6 +116,13 @@ def test_the_stated_draw_changes_the_answer_and_is_kept_with_it(model: Model) ->
     assert soon.inputs == late.inputs
 
 
+def test_a_stated_draw_is_not_compared_with_patients_drawn_at_any_time(model: Model, old: Model) -> None:
+    seen = chart(*DRAWN)
+    assert ask(seen, model, hours_ahead=1.0).base_rate is None  # an early draw has risen less, in everybody
+    assert ask(seen, model).base_rate == model.base_rate
+    assert ask(seen, old, hours_ahead=1.0).base_rate == old.base_rate  # its answer is for any draw
+
+
 def test_the_answer_can_be_made_again_from_what_it_holds(model: Model) -> None:
     seen = chart(*DRAWN)
     said = ask(seen, model, seed=5, hours_ahead=3.5)

@@ -537,7 +537,7 @@ TROPONIN_FIRST_PLANNED = replace(TROPONIN_FIRST, hours_ahead=1.5)
 TROPONIN_FIRST_UNBACKED = replace(
     TROPONIN_FIRST, status=Status.INDETERMINATE, reason=Phrase("stale", {"hours": 9.0, "limit": 6.0})
 )
-TROPONIN_PLANNED = replace(TROPONIN_ASSESSED, version="0.2.0", hours_ahead=3.0)
+TROPONIN_PLANNED = replace(TROPONIN_ASSESSED, version="0.2.0", hours_ahead=3.0, base_rate=None, agreement="")
 TROPONIN_DEAF = replace(
     TROPONIN_ASSESSED,
     hours_ahead=3.0,
