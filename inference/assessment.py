@@ -25,7 +25,9 @@ class Status(StrEnum):
     """How far an assessment can be stood behind."""
 
     ASSESSED = "assessed"
-    INDETERMINATE = "indeterminate"  # a number exists and the model does not stand behind it: goes to a person
+    INDETERMINATE = (
+        "indeterminate"  # a number exists and the model does not stand behind it: goes to a person
+    )
     INSUFFICIENT = "insufficient"  # too little in the chart for a number
     EXCLUDED = "excluded"  # the question does not apply to this patient
 
@@ -73,7 +75,9 @@ class Reason:
     push: float  # log-odds; > 0 raises the shown probability
     measured: bool
     latest: Measurement | None  # None when not measured in the look-back
-    earlier: Measurement | None  # the patient's own earlier value, about 12 h before or the first in the look-back
+    earlier: (
+        Measurement | None
+    )  # the patient's own earlier value, about 12 h before or the first in the look-back
     series: tuple[tuple[float, float], ...] = ()  # (hours before as_of, value), oldest first: the sparkline
 
 
@@ -173,7 +177,9 @@ class Assessment:
     truncated: bool = False
     seed: int = 0
     base_rate: float | None = None  # share of comparable patients with the headline outcome in training
-    inputs_digest: str = ""  # sha256 of the feature vector: with model, version and seed the answer can be made again
+    inputs_digest: str = (
+        ""  # sha256 of the feature vector: with model, version and seed the answer can be made again
+    )
     hours_ahead: float | None = None  # the question: hours from `as_of` to the planned draw; None: not stated
 
     def prediction(self, outcome: str) -> Prediction | None:
