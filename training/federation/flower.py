@@ -175,6 +175,7 @@ def _environment(bin_: Path, flower: Path) -> dict[str, str]:
         "FLWR_HOME": str(flower),
         "FLWR_TELEMETRY_ENABLED": "0",
         "FLWR_DISABLE_UPDATE_CHECK": "1",
+        "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.3",  # seconds
         "PYTHONPATH": str(ROOT),
         "PYTHONUTF8": "1",
         "OMP_NUM_THREADS": "1",

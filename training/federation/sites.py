@@ -22,6 +22,7 @@ GROUPS: Final = 5  # sites made of eICU's hospitals
 ENOUGH: Final = 10  # patients with the outcome that a group of hospitals must have, or there are fewer groups
 ROWS: Final = "rows.npz"
 LEFT: Final = "left.jsonl"
+LIST: Final = "sites.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,13 @@ def split(rows: Table, site: NDArray[np.str_], fold: NDArray[np.int_], folder: P
         partial = folder / one.name / "partial.npz"
         np.savez(partial, _fold=fold[here], **arrays)
         partial.rename(folder / one.name / ROWS)
-    (folder / "sites.json").write_text(json.dumps([asdict(one) for one in found], indent=1))
+    (folder / LIST).write_text(json.dumps([asdict(one) for one in found], indent=1))
     return found
+
+
+def listed(folder: Path) -> list[Site]:
+    """Who the sites are, of an earlier split."""
+    return [Site(**one) for one in json.loads((folder / LIST).read_text())]
 
 
 def home_rows(home: Path, held: int) -> Table:
