@@ -31,7 +31,7 @@ from inference.assessment import (
 from inference.chart import Chart, Measurement
 from inference.errors import QuestionError, UnsoundOutput
 from inference.explain import label_of
-from inference.features import PERSON_PLAYERS, features, used
+from inference.features import PERSONAL, features, used
 from inference.model import Answer, Model
 from inference.scores import news2, rox
 from inference.troponin import no_draw, rules, series
@@ -221,7 +221,7 @@ def _rule_call(result: RuleResult) -> bool | None:
 
 
 def _missing(chart: Chart, model: Model, rows: tuple[Measurement, ...]) -> tuple[str, ...]:
-    measured = {row.variable for row in rows} | {p for p in PERSON_PLAYERS if explaining.known(p, chart)}
+    measured = {row.variable for row in rows} | {p for p in PERSONAL if explaining.known(p, chart)}
     return tuple(name for name in model.important if name not in measured)
 
 

@@ -76,7 +76,8 @@ class Person:
     """Who the patient is, as far as medicine needs it. `sex` is "female", "male" or "unknown".
 
     `conditions` are what rules and scores ask for: "coronary-disease", "kidney-disease", "copd", and, where
-    the chart confirms them, "hypercapnic-failure" (SpO2 target 88-92 %) and "pregnancy".
+    the chart confirms them, "hypercapnic-failure" (SpO2 target 88-92 %) and "pregnancy". `care_unit` is the
+    kind of unit the patient lies in: "coronary", "cardiac surgery", "medical", "surgical", or "" for any other.
     """
 
     birth_date: datetime | None = None
@@ -84,6 +85,7 @@ class Person:
     sex: str = "unknown"
     language: str = ""
     conditions: frozenset[str] = frozenset()
+    care_unit: str = ""
 
     def age_at(self, moment: datetime) -> float | None:
         """Age in years at `moment`; the stated age where no birth date is known."""

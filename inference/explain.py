@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from inference.assessment import Explanation, Reason, SystemPush
 from inference.chart import Chart, Measurement
-from inference.features import ASKED, ASKED_LABELS, LOOK_BACK, PERSON_PLAYERS
+from inference.features import ASKED, ASKED_LABELS, CARE_UNIT, CARE_UNITS, LOOK_BACK, PERSONAL
 from inference.owen import Game, Owen, owen_many
 from inference.vocabulary import vocabulary
 
@@ -120,12 +120,12 @@ def _explanation(
 
 def system_of(player: str) -> str:
     """The organ system a player is explained under."""
-    return PERSON if player in PERSON_PLAYERS or player in ASKED else vocabulary()[player].system
+    return PERSON if player in PERSONAL or player in ASKED else vocabulary()[player].system
 
 
 def label_of(player: str) -> str:
     """What a clinician calls a player."""
-    label = PERSON_PLAYERS.get(player) or ASKED_LABELS.get(player)
+    label = PERSONAL.get(player) or ASKED_LABELS.get(player)
     return label or vocabulary()[player].label
 
 
@@ -144,7 +144,7 @@ def _reasons(names: Sequence[str], pushes: Floats, chart: Chart) -> tuple[Reason
 
 
 def _reason(name: str, push: float, chart: Chart) -> Reason:
-    if name in PERSON_PLAYERS:
+    if name in PERSONAL:
         return Reason(name, label_of(name), PERSON, push, known(name, chart), None, None)
     rows = seen(name, chart)
     latest = rows[-1] if rows else None
@@ -164,6 +164,8 @@ def known(player: str, chart: Chart) -> bool:
     """Whether the chart knows this of the person."""
     if player == "age":
         return chart.age_years is not None
+    if player == CARE_UNIT:
+        return chart.person.care_unit in CARE_UNITS
     return chart.person.sex != "unknown" if player == "sex" else chart.admitted is not None
 
 

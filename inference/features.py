@@ -36,6 +36,16 @@ PERSON_PLAYERS: Mapping[str, str] = MappingProxyType(
 )
 """Players that come from Patient and Encounter, with their labels; their organ system is "person"."""
 
+CARE_UNITS: Final = ("coronary", "cardiac surgery", "medical", "surgical")
+CARE_UNIT: Final = "care_unit"
+"""Opted in by naming it among a layout's inputs: one column a kind of unit, all NaN where the kind is not known."""
+
+PERSONAL: Mapping[str, str] = MappingProxyType({**PERSON_PLAYERS, CARE_UNIT: "Kind of care unit"})
+"""Every player that describes the person and the stay, with its label."""
+
+COURSE: Final = "course"
+"""Opted in likewise: every variable that is measured over time also gets its course, one column an interval."""
+
 ASKED_LABELS: Mapping[str, str] = MappingProxyType({"hours_ahead": "Hours until the planned draw"})
 ASKED: Final = tuple(ASKED_LABELS)
 """Players that come from the question, not from the chart: one column each, where a layout's inputs name them."""
@@ -65,6 +75,11 @@ LOGGED: Final = frozenset(
 ) | frozenset(ANALYTES)
 # fmt: on
 
+INTERVALS: Final = (*((b, b + 1) for b in range(DAY)), *((b, b + 4) for b in range(DAY, HOURS, 4)))
+"""Hours before `as_of` that a course is cut into: every hour of the last day, four at a time before it."""
+PSEUDO: Final = frozenset((CARE_UNIT, COURSE, *ASKED))  # inputs that are no variable of the vocabulary
+_INTERVAL: Final = tuple(index for index, (first, stop) in enumerate(INTERVALS) for _ in range(first, stop))
+
 FAST, SLOW = 2.0, 12.0  # hours: time constants of the two forgetting means whose difference is the trend
 MEAN: Final = 6.0  # hours: time constant of the mean itself
 _FAST, _SLOW, _MEAN = (tuple(exp(-b / tau) for b in range(HOURS + 1)) for tau in (FAST, SLOW, MEAN))
@@ -84,7 +99,7 @@ class Layout:
 
     def column(self, player: str, statistic: str = "last") -> int:
         """Index of one column. Raises KeyError when the layout has none such."""
-        name = player if player in (*PERSON_PLAYERS, *ASKED) else f"{player}:{statistic}"
+        name = player if player in PERSON_PLAYERS or player in ASKED else f"{player}:{statistic}"
         try:
             return self.names.index(name)
         except ValueError:
@@ -116,16 +131,27 @@ def _layout(inputs: tuple[str, ...], task: str) -> Layout:
     names = list(PERSON_PLAYERS)
     players: dict[str, tuple[int, ...]] = {player: (index,) for index, player in enumerate(PERSON_PLAYERS)}
     for variable in inputs:
-        if variable in ASKED:
-            players[variable] = (len(names),)
-            names.append(variable)
+        if variable == COURSE:
             continue
-        if variable not in vocabulary():
-            raise VocabularyError(f"features: '{variable}' is not in variables.toml")
-        wanted = statistics(vocabulary()[variable], task)
+        wanted = _wanted(variable, inputs, task)
         players[variable] = tuple(range(len(names), len(names) + len(wanted)))
-        names += [f"{variable}:{statistic}" for statistic in wanted]
+        names += wanted
     return Layout(task, inputs, tuple(names), MappingProxyType(players))
+
+
+def _wanted(name: str, inputs: tuple[str, ...], task: str) -> list[str]:
+    """Names of the columns of one input."""
+    if name in ASKED:
+        return [name]
+    if name == CARE_UNIT:
+        return [f"{name}:{unit}" for unit in CARE_UNITS]
+    if name not in vocabulary():
+        raise VocabularyError(f"features: '{name}' is not in variables.toml")
+    variable = vocabulary()[name]
+    names = [f"{name}:{statistic}" for statistic in statistics(variable, task)]
+    if COURSE in inputs and variable.kind != "body":
+        names += [f"{name}:{first}-{stop}h" for first, stop in INTERVALS]
+    return names
 
 
 def statistics(variable: Variable, task: str) -> tuple[str, ...]:
@@ -148,13 +174,16 @@ def features(chart: Chart, layout: Layout, hours_ahead: float | None = None) -> 
     `hours_ahead`: hours from `as_of` to the planned draw. Not stated is NaN; a layout without it ignores it.
     """
     row: list[float] = [*_person(chart)]
+    course = COURSE in layout.inputs
     for name in layout.inputs:
-        if name in ASKED:
-            row.append(nan if hours_ahead is None else hours_ahead)
+        if name in PSEUDO:
+            row += _stated(name, chart, hours_ahead)
             continue
-        wanted = len(layout.players[name])
         series = chart.measurements.get(name, ())
-        row += _columns(name, series, chart, layout.task) if series else [nan] * wanted
+        if series:
+            row += _columns(name, series, chart, layout.task, course)
+        else:
+            row += [nan] * len(layout.players[name])
     return np.asarray(row, dtype=np.float32)
 
 
@@ -162,7 +191,7 @@ def used(chart: Chart, layout: Layout) -> tuple[Measurement, ...]:
     """The rows that entered the features, by variable in the layout's order, oldest first within each."""
     rows: list[Measurement] = []
     for name in layout.inputs:
-        if name in ASKED:
+        if name in PSEUDO:
             continue
         series = chart.measurements.get(name, ())
         if vocabulary()[name].kind == "body":
@@ -181,14 +210,29 @@ def _person(chart: Chart) -> tuple[float, float, float]:
     return (nan if age is None else min(age, 90.0), sex, stay)  # public sets write 90 for everybody older
 
 
-def _columns(name: str, series: tuple[Measurement, ...], chart: Chart, task: str) -> list[float]:
+def _stated(name: str, chart: Chart, hours_ahead: float | None) -> list[float]:
+    """Columns that come from the question or the encounter."""
+    if name == CARE_UNIT:
+        unit = chart.person.care_unit
+        return [float(unit == kind) if unit in CARE_UNITS else nan for kind in CARE_UNITS]
+    return [nan if hours_ahead is None else hours_ahead] if name in ASKED else []
+
+
+def _columns(
+    name: str, series: tuple[Measurement, ...], chart: Chart, task: str, course: bool
+) -> list[float]:
     variable = vocabulary()[name]
     if variable.kind == "body":
         return [series[-1].value]
-    if variable.kind == "volume":
-        return _volume(series, chart)
     hours = _hours(series, chart, name in LOGGED)
-    statistic = statistics(variable, task)
+    if variable.kind == "volume":
+        found = _volume(series, chart)
+    else:
+        found = _statistics(statistics(variable, task), hours)
+    return found + _course(hours) if course else found
+
+
+def _statistics(statistic: tuple[str, ...], hours: list[_Hour]) -> list[float]:
     if not hours:
         return [nan] * len(statistic)
     if statistic is VITAL:
@@ -200,6 +244,16 @@ def _columns(name: str, series: tuple[Measurement, ...], chart: Chart, task: str
         return _series(hours)
     drawn = [*_latest(hours), _change(hours), float(min(len(hours), FEW))]
     return [*drawn, *_extremes(hours)] if statistic is GAS else drawn
+
+
+def _course(hours: list[_Hour]) -> list[float]:
+    """Mean of each interval's hours; NaN where nothing was measured. The hour that is exactly 48 h old is left out."""
+    total, count = [0.0] * len(INTERVALS), [0] * len(INTERVALS)
+    for hour in hours:
+        if hour.back < HOURS:
+            total[_INTERVAL[hour.back]] += hour.value
+            count[_INTERVAL[hour.back]] += 1
+    return [t / n if n else nan for t, n in zip(total, count, strict=True)]
 
 
 def _hours(series: tuple[Measurement, ...], chart: Chart, logged: bool) -> list[_Hour]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from inference.chart import Event, Measurement, Person, Record, Source
+from inference.features import CARE_UNITS
 from training.readers import CHALLENGE_2012, START, Column, Stay, Tally, measurement, require
 
 ORIGIN: Final = "https://physionet.org/content/challenge-2012/1.0.0/"
@@ -63,6 +64,7 @@ COLUMNS: Final = {
     "Weight": Column("weight"),
     "Height": Column("height"),
 }
+UNITS: Final = dict(enumerate(CARE_UNITS, start=1))  # ICUType
 PERSONAL: Final = frozenset({"RecordID", "Age", "Gender", "ICUType"})
 
 
@@ -113,8 +115,8 @@ def _stay(about: dict[str, float], rows: list[Measurement], onset: float | None)
     person = Person(
         age_years=None if age == UNKNOWN else age,
         sex={0.0: "female", 1.0: "male"}.get(about.get("Gender", UNKNOWN), "unknown"),
+        care_unit=UNITS.get(int(about.get("ICUType", 0)), ""),
     )
-    unit = {1: "coronary", 2: "cardiac surgery", 3: "medical", 4: "surgical"}
     return Stay(
         data_set=CHALLENGE_2012,
         record=Record(name, person, tuple(rows), tuple(events)),
@@ -122,5 +124,5 @@ def _stay(about: dict[str, float], rows: list[Measurement], onset: float | None)
         site=CHALLENGE_2012,
         end=START + timedelta(hours=STAY_HOURS),
         onset=begin,
-        groups={"unit": unit.get(int(about.get("ICUType", 0)), "unknown")},
+        groups={"unit": person.care_unit or "unknown"},
     )

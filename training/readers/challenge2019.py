@@ -88,6 +88,7 @@ def stay(name: str, text: str, tally: Tally) -> Stay:
     person = Person(
         age_years=None if math.isnan(age) else age,
         sex={"0": "female", "1": "male"}.get(about["Gender"], "unknown"),
+        care_unit=_unit(about),
     )
     admission = Event("admission", START, None, Source("", "", "ICULOS", "", ""))
     return Stay(
@@ -98,3 +99,10 @@ def stay(name: str, text: str, tally: Tally) -> Stay:
         end=START + timedelta(hours=hours),
         labelled=False,
     )
+
+
+def _unit(about: dict[str, str]) -> str:
+    """Unit1 marks the medical, Unit2 the surgical unit; in two patients of five neither is known."""
+    if about.get("Unit1") == "1":
+        return "medical"
+    return "surgical" if about.get("Unit2") == "1" else ""

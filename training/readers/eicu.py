@@ -69,6 +69,13 @@ COLUMNS: Final = {
     "ckmb": Column("ck_mb"),
     "tnt": Column("troponin_t", PER_MILLILITRE),
 }
+UNITS: Final = {  # mixed and neurological units are none of the vocabulary's kinds
+    "Cardiac ICU": "coronary",
+    "CSICU": "cardiac surgery",
+    "CTICU": "cardiac surgery",
+    "MICU": "medical",
+    "SICU": "surgical",
+}
 NOT_READ: Final = frozenset({"mch", "mchc", "mcv"})  # red cell indices: not in the vocabulary
 
 
@@ -129,7 +136,7 @@ def _person(about: dict[str, Any]) -> Person:
     age = _text(about["age"])
     years = OLDEST if age.startswith(">") else float(age) if age.replace(".", "").isdecimal() else None
     sex = {"Female": "female", "Male": "male"}.get(_text(about["gender"]), "unknown")
-    return Person(age_years=years, sex=sex)
+    return Person(age_years=years, sex=sex, care_unit=UNITS.get(_text(about["unittype"]), ""))
 
 
 def _minutes(value: Any) -> Any:
