@@ -18,6 +18,7 @@ from training.resample import Draws, interval
 
 Floats = NDArray[np.floating[Any]]
 BINS: Final = 10
+FULL: Final = 20  # rows that a drawn point of reliability stands for at least
 FEWEST: Final = 10  # positives or negatives below which a group's figures are withheld
 WITHHELD: Final = "too few of one outcome"
 AGE_BANDS: Final = ((18, 45), (45, 65), (65, 80), (80, 200))
@@ -109,9 +110,9 @@ def missed(y: NDArray[np.bool_], alarm: NDArray[np.bool_], draws: Draws | None =
 
 
 def reliability(y: NDArray[np.bool_], p: Floats, draws: Draws | None = None) -> list[dict[str, Any]]:
-    """Predicted and observed share in tenths of the rows by predicted probability."""
+    """Predicted and observed share in tenths of the rows by predicted probability, or fewer parts of 20 rows."""
     points = []
-    for part in _tenths(p):
+    for part in _parts(p, min(BINS, max(len(p) // FULL, 1))):
         point: dict[str, Any] = {
             "predicted": _round(p[part].mean()),
             "observed": _round(y[part].mean()),
@@ -160,14 +161,14 @@ def _intervals(drawn: Floats) -> dict[str, Any]:
     return {"auroc_95": interval(drawn[:, 0]), "auprc_95": interval(drawn[:, 1])}
 
 
-def _tenths(p: Floats) -> list[NDArray[np.intp]]:
-    """Rows by predicted probability, in tenths of equal size; fewer where there are fewer rows."""
-    return [part for part in np.array_split(np.argsort(p, kind="stable"), BINS) if len(part)]
+def _parts(p: Floats, count: int) -> list[NDArray[np.intp]]:
+    """Rows by predicted probability, in parts of equal size; fewer where there are fewer rows."""
+    return [part for part in np.array_split(np.argsort(p, kind="stable"), count) if len(part)]
 
 
 def _ece(y: NDArray[np.bool_], p: Floats) -> float:
     """Expected calibration error over tenths of equal size."""
-    return float(sum(len(part) * abs(p[part].mean() - y[part].mean()) for part in _tenths(p)) / len(p))
+    return float(sum(len(part) * abs(p[part].mean() - y[part].mean()) for part in _parts(p, BINS)) / len(p))
 
 
 def _round(value: Any) -> float:

@@ -128,6 +128,7 @@ def test_reliability_points_partition_the_rows() -> None:
     assert low <= points[5]["observed"] <= high
     ordered = np.argsort(p)[:60]
     assert points[0]["predicted"] == pytest.approx(p[ordered].mean(), abs=1e-4)
+    assert len(measure.reliability(y[:71], p[:71])) == 3  # of few rows fewer points
 
 
 def test_a_difference_of_two_models_is_paired_and_surer_than_either() -> None:
