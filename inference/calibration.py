@@ -83,7 +83,8 @@ def nest(z: Floats) -> Floats:
     by_then = np.cumsum(happens[..., ::-1], axis=-1)[..., ::-1]
     odds: Floats = by_then - _log_not(by_then)
     odds[..., -1] = z[..., -1]  # as it is: nothing to lose by going through the logarithm of a probability
-    return odds
+    ordered: Floats = np.minimum.accumulate(odds[..., ::-1], axis=-1)[..., ::-1]  # to the last bit
+    return ordered
 
 
 def chain(z: Floats) -> Floats:

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 def resign(folder: Path, **changes: object) -> None:
     manifest = json.loads((folder / MANIFEST).read_text()) | changes
-    manifest["files"] = {part: sha256_of(folder / part) for part in PARTS}
+    manifest["files"] = {part: sha256_of(folder / part) for part in manifest["files"]}
     (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
@@ -48,7 +48,8 @@ def test_outcomes_within_longer_windows_are_never_less_likely(folder: Path) -> N
 
 def test_the_explained_score_is_the_shown_score(folder: Path) -> None:
     model = load(folder, "cpu")
-    np.testing.assert_allclose(model.headline(model.background), model.run(model.background).logit[:, -1])
+    shown = model.run(model.background).logit[:, -1]
+    np.testing.assert_allclose(model.headline(model.background), shown, atol=1e-6)
 
 
 def test_a_row_answers_alone_as_it_does_in_company(folder: Path) -> None:
