@@ -1,123 +1,78 @@
-"""card.json: what a reader needs before believing a number. Figures are evaluation.json's, never typed.
+"""card.json and card.md: what a reader needs before believing a number. Figures are evaluation.json's, never typed.
 
-Says first where a baseline beats the model.
+Says first where a baseline beats the model, and by how much with its interval.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from inference.assessment import VENTILATION
-from training.matrix import Table
-from training.readers import CHALLENGE_2012, CHALLENGE_2019, EICU
-from training.tasks import Task
+from training.attributes import attributes
+from training.contenders import MODEL, NO_CHANGE, Rows, place, titled
+from training.intended import DATA, INTENDED
 
-DATA: Final[Mapping[str, Mapping[str, str]]] = {
-    CHALLENGE_2012: {
-        "title": "PhysioNet/Computing in Cardiology Challenge 2012, sets a and b",
-        "licence": "ODC-By 1.0",
-        "cite": "Silva et al., Comput Cardiol 2012;39:245-248; Goldberger et al., Circulation 2000;101:e215",
-    },
-    CHALLENGE_2019: {
-        "title": "PhysioNet/Computing in Cardiology Challenge 2019, training set B",
-        "licence": "CC BY 4.0",
-        "cite": "Reyna et al., Crit Care Med 2020;48:210-217; doi:10.13026/v64v-d857",
-    },
-    EICU: {
-        "title": "eICU Collaborative Research Database demo, hourly grid by YAIB",
-        "licence": "ODbL 1.0",
-        "cite": "doi:10.13026/4mxk-na84; Pollard et al., Sci Data 2018;5:180178; "
-        "van de Water et al., ICLR 2024 (YAIB)",
-    },
-}
-MARGIN: Final = 0.005  # AUROC: smaller differences are noise on these data
+if TYPE_CHECKING:
+    from training.tasks import Task
 
-_COMMON_LIMITS: Final = (
-    "Learned on United States intensive-care data of 2001-2015, known for at most the first days of a stay.",
-    "Never tested prospectively, nor at the site that reads this; probabilities are calibrated to the pooled "
-    "training data and are off by a site's own frequency until it sets its intercept in its silent period.",
-    "What was charted depends on who was worried: absence of a value is not evidence of health.",
-    "Associations, not causes: acting on a reason need not change the outcome.",
-)
-_VENTILATION: Final[Mapping[str, Any]] = {
-    "intended_use": "For clinicians about to order, beside their own judgement: how likely it is "
-    "that invasive ventilation of an adult, monitored, not yet ventilated patient starts within 6, 12 and 24 hours.",
-    "not_for": [
-        "children; patients already ventilated; patients without a heart rate in the last 2 hours",
-        "deciding against ventilation, triage of scarce ventilators, or any use without a clinician",
-        "an alarm: a ventilation alarm is likely time-critical and a medical device",
-    ],
-    "limits": [
-        "Onsets within 60 minutes are left out of training and of the figures, and are reported apart.",
-        "Respiratory rate and SpO2 were learned from the eICU demo alone, 1,400 stays: in Challenge 2012 "
-        "that a respiratory rate was charted says 'never ventilated', so it is never read there.",
-        "Saturation and pH alone move it little, and against expectation: a low SpO2 or a low pH with all else the "
-        "same does not raise the answer. Together with breathing, oxygen and consciousness the order is right.",
-        "FiO2 may betray undocumented ventilation; figures of trees without it stand beside.",
-        "Discharge or death without ventilation counts as not ventilated.",
-        "eICU stays flagged as ventilated on day 1 without a time are left out (96 of 1,518).",
-    ],
-}
-_TROPONIN: Final[Mapping[str, Any]] = {
-    "intended_use": "For clinicians about to order a troponin: the probability that the next one of the same "
-    "conventional assay, if drawn within 24 hours, is at least 20 % above the latest, and its forecast.",
-    "not_for": [
-        "ruling myocardial infarction in or out: nobody in the training data has a diagnosis, and the figures "
-        "must not stand beside those of tools that were trained on one",
-        "high-sensitivity assays: it never saw one, and answers about them are indeterminate",
-        "children, or any use without a clinician",
-    ],
-    "limits": [
-        "Challenge 2012 troponins are conventional (T from 10 ng/L, I from 300 ng/L), median gap 8 hours.",
-        "Conditional on a next draw: patients whose troponin was not repeated are not in the figures.",
-        "Values above an assay's upper limit (as 40,000 ng/L in Challenge 2019) are taken as they are.",
-    ],
-}
+MARGIN: Final = 0.005  # of AUROC or AUPRC: smaller differences are noise on these data
+GATE: Final = 0.10  # the false-alarm rate a site's gate asks for at a sensitivity of 0.85
+BRIEF: Final = ("rows", "positive", "auroc", "auroc_95", "auprc", "auprc_95", "ece", "calibration_slope")
 
 
-def card(task: Task, evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    """card.json. The first entry says whether a baseline did better."""
-    about = _VENTILATION if task.name == VENTILATION else _TROPONIN
+def card(task: Task, evaluation: Mapping[str, Any], rows: Rows) -> dict[str, Any]:
+    """card.json. Its first entry says whether a baseline did better; `rows` are those trained on."""
+    about = INTENDED[task.name]
     return {
         "first": beaten(evaluation),
         "name": task.name,
         "version": task.version,
-        "status": "silent or demonstration only: has not met sensitivity >= 0.85 with false alarms <= 0.10",
-        "intended_use": about["intended_use"],
-        "not_for": about["not_for"],
-        "limits": [*about["limits"], *_COMMON_LIMITS],
-        "inputs_of_person": "age and sex are inputs; ethnicity is looked at in audits and is not an input",
-        "method": "six small networks over engineered features, bootstrapped by patient, Platt-calibrated",
+        "status": status(evaluation),
+        "intended_use": about.use,
+        "not_for": list(about.not_for),
+        "limits": list(about.limits),
+        "attributes": attributes(task, evaluation, rows),
+        "method": "a small sequence network and boosted trees over the same columns, blended on the log-odds scale, "
+        "Platt-calibrated",
         "data": [{"set": name, **DATA[name]} for name in task.data_sets],
         "figures": {
-            name: {model: _brief(found) for model, found in of_set.items() if model in _MODELS}
+            place(name): {titled(one): _brief(found) for one, found in of_set["contenders"].items()}
             for name, of_set in evaluation["data_sets"].items()
         },
         "indeterminate": evaluation["indeterminate"],
     }
 
 
-_MODELS: Final = ("ensemble", "trees", "trees without FiO2", "line", "forecast")
-
-
 def beaten(evaluation: Mapping[str, Any]) -> str:
-    """One sentence a data set where a baseline's AUROC is above the ensemble's by more than noise."""
-    said = []
-    for name, of_set in evaluation["data_sets"].items():
-        ours = of_set["ensemble"].get("auroc")
-        for model in ("trees", "line"):
-            theirs = of_set[model].get("auroc")
-            if ours is not None and theirs is not None and theirs > ours + MARGIN:
-                said.append(f"{name}: {model} AUROC {theirs:.3f} against {ours:.3f} of this model.")
+    """One sentence a data set and contender that ranks, or forecasts, better than the model by more than noise."""
+    said = [
+        sentence
+        for name, of_set in evaluation["data_sets"].items()
+        for sentence in (*_better_ranked(name, of_set), *_better_forecast(name, of_set))
+    ]
     if not said:
-        return f"No baseline on the same rows has an AUROC more than {MARGIN} above this model's."
+        return (
+            f"No baseline on the same rows has an AUROC or AUPRC more than {MARGIN} above this model's, "
+            "nor one that is surely above it."
+        )
     return "A baseline does better than this model. " + " ".join(said)
 
 
-def provenance(task: Task, rows: Table) -> dict[str, Any]:
+def status(evaluation: Mapping[str, Any]) -> str:
+    """What the model may do out of the box, and how far it is from what a site's gate asks for."""
+    rates = [
+        f"{point['false_alarm_rate']:.2f} in {place(name)}"
+        for name, of_set in evaluation["data_sets"].items()
+        for point in of_set.get("operating", [])
+        if point["at"].startswith("sensitivity")
+    ]
+    far = f": with sensitivity 0.85 its false-alarm rate is {', '.join(rates)}" if rates else ""
+    return f"silent or demonstration only{far}; a site's gate asks for at most {GATE:.2f} on its own outcomes"
+
+
+def provenance(task: Task, rows: Rows) -> dict[str, Any]:
     """What it was trained on, for the manifest."""
     return {
         "data": [
@@ -132,17 +87,114 @@ def provenance(task: Task, rows: Table) -> dict[str, Any]:
     }
 
 
-def _brief(found: Mapping[str, Any]) -> dict[str, Any]:
-    keep = (
-        "rows",
-        "positive",
-        "auroc",
-        "auroc_95",
-        "auprc",
-        "auprc_95",
-        "ece",
-        "mae",
-        "mae_no_change",
-        "coverage_80",
+def markdown(card: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
+    """card.md: the card as a person reads it beside the artefact, limits before all else."""
+    parts = [
+        f"# {card['name']} {card['version']}",
+        f"**{card['first']}**",
+        f"Status: {card['status']}.",
+        "## Not for",
+        _bullets(card["not_for"]),
+        "## Limits",
+        _bullets(card["limits"]),
+        "## For",
+        str(card["intended_use"]),
+        "## How it did",
+        "Each figure with its 95 % interval over patients; a difference is this model's figure minus the other's on "
+        "the same rows. Definitions and everything else are in `evaluation.json`.",
+        *(_figures(name, of_set) for name, of_set in evaluation["data_sets"].items()),
+        *(f"![{shown['title']}](plots/{file})" for file, shown in evaluation["plots"].items()),
+        "## The 31 source attributes",
+        *(
+            f"{one['number']}. **{one['title']}** ({one['source']}). {one['text']}"
+            for one in card["attributes"]
+        ),
+        "## Data",
+        _bullets(f"{one['title']} ({one['licence']}). {one['cite']}" for one in card["data"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _figures(name: str, of_set: Mapping[str, Any]) -> str:
+    """One data set: a row a contender, then what an alarm would mean."""
+    head = "| | rows | AUROC | AUPRC | Brier | slope | ECE | AUROC, difference |"
+    rows = [
+        f"| {titled(one)} | {found['rows']:,} | {_cell(found, 'auroc')} | {_cell(found, 'auprc')} | "
+        f"{_cell(found, 'brier')} | {_cell(found, 'calibration_slope')} | {_cell(found, 'ece')} | "
+        f"{_cell(of_set['differences'].get(one, {}), 'auroc')} |"
+        for one, found in of_set["contenders"].items()
+    ]
+    table = "\n".join((head, "|" + "---|" * 8, *rows))
+    counts = f"{of_set['rows']:,} moments of {of_set['patients']:,} patients, {of_set['positive']:,} with the outcome."
+    said = [f"### {place(name)}", counts, table]
+    if of_set.get("operating"):
+        said.append(_operating(of_set["operating"]))
+    return "\n\n".join(said)
+
+
+def _operating(points: list[dict[str, Any]]) -> str:
+    keys = (
+        "sensitivity",
+        "ppv",
+        "false_alarm_rate",
+        "spaced_alarms_per_patient_day",
+        "patients_found",
+        "lead_hours",
     )
-    return {key: found[key] for key in keep if key in found}
+    head = "| at | sensitivity | PPV | false-alarm rate | alarms per patient-day | patients found | hours ahead |"
+    rows = [f"| {point['at']} | " + " | ".join(_cell(point, key) for key in keys) + " |" for point in points]
+    return "\n".join((head, "|" + "---|" * 7, *rows))
+
+
+def _cell(found: Mapping[str, Any], key: str) -> str:
+    """A figure and its interval, or a dash."""
+    if found.get(key) is None:
+        return "–"
+    ends = found.get(f"{key}_95") or found.get(f"{key}_quartiles")
+    digits = 1 if key == "lead_hours" else 3
+    return f"{found[key]:.{digits}f}" + (f" ({ends[0]:.{digits}f} to {ends[1]:.{digits}f})" if ends else "")
+
+
+def _bullets(said: Iterable[str]) -> str:
+    return "\n".join(f"- {one}" for one in said)
+
+
+def _better_ranked(name: str, of_set: Mapping[str, Any]) -> Iterator[str]:
+    for contender, gap in of_set["differences"].items():
+        theirs = of_set["contenders"][contender]
+        ours = of_set["model_on_their_rows"].get(contender, of_set["contenders"][MODEL])
+        where = f" on the {gap['rows']:,} moments where it is known" if ours["rows"] < of_set["rows"] else ""
+        found = [
+            f"{area.upper()} {theirs[area]:.3f} against {ours[area]:.3f} of this model{_surely(gap, area)}"
+            for area in ("auroc", "auprc")
+            if area in gap and (gap[area] < -MARGIN or _below(gap.get(f"{area}_95")))
+        ]
+        if found:
+            yield f"{place(name)}: {titled(contender)}{where}, {', '.join(found)}."
+
+
+def _better_forecast(name: str, of_set: Mapping[str, Any]) -> Iterator[str]:
+    found = of_set.get("forecast", {}).get("all", {})
+    if found.get("mae_difference", 0.0) > 0:
+        low, high = found["mae_difference_95"] or (float("nan"),) * 2
+        yield (
+            f"{place(name)}: {titled(NO_CHANGE).lower()} forecasts better, mean error of the log "
+            f"{found['mae_no_change']:.3f} against {found['mae']:.3f} (difference {found['mae_difference']:+.3f}, "
+            f"95 % {low:+.3f} to {high:+.3f})."
+        )
+
+
+def _surely(gap: Mapping[str, Any], area: str) -> str:
+    """The model's figure minus the contender's, with its interval, in brackets."""
+    ends = gap.get(f"{area}_95")
+    said = f"difference {gap[area]:+.3f}"
+    return f" ({said}, 95 % {ends[0]:+.3f} to {ends[1]:+.3f})" if ends else f" ({said})"
+
+
+def _below(ends: list[float] | None) -> bool:
+    """An interval that lies below no difference altogether."""
+    return ends is not None and ends[1] < 0
+
+
+def _brief(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: found[key] for key in BRIEF if key in found}
