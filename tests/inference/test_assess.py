@@ -492,9 +492,9 @@ def _plain(value: Any) -> Any:
 
 
 def _rounded(value: Any) -> Any:
-    """Numbers to six digits: what may differ between machines is less than that."""
+    """Numbers to six digits and five places: a graph answers in float32, and machines add in another order."""
     if isinstance(value, float):
-        return float(f"{value:.6g}") + 0.0 if abs(value) > 1e-9 else 0.0
+        return round(float(f"{value:.6g}"), 5) + 0.0
     if isinstance(value, dict):
         return {key: _rounded(each) for key, each in value.items() if key not in ("inputs_digest",)}
     return [_rounded(each) for each in value] if isinstance(value, list) else value
