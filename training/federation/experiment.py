@@ -117,7 +117,7 @@ class Flower:
     def __init__(self, experiment: Experiment, environment: Path) -> None:
         self._experiment, self._environment = experiment, environment
         self._stack = ExitStack()
-        self._running: flower.Processes | None = None
+        self.running: flower.Processes | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -126,11 +126,11 @@ class Flower:
         self._stack.close()
 
     def __call__(self, recipe: Recipe, folder: Path, say: Say) -> Path:
-        if self._running is None:
+        if self.running is None:
             one = self._experiment
             started = flower.processes(one.homes, one.folder / "work", self._environment)
-            self._running = self._stack.enter_context(started)
-        return flower.run(self._running, recipe, folder, say)
+            self.running = self._stack.enter_context(started)
+        return flower.run(self.running, recipe, folder, say)
 
 
 def _at(say: Say, where: str, text: str) -> None:

@@ -7,6 +7,8 @@ process is given this one's environment. They are stopped by their process ids.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import time
@@ -24,6 +26,7 @@ APP: Final = Path(__file__).resolve().parent / "app"
 ENVIRONMENT: Final = ROOT / ".venv-federated"
 PATIENCE: Final = 900.0  # seconds a round may last before it goes on without who has not answered
 STARTING: Final = 90.0  # seconds
+LEAVING: Final = 20.0  # seconds
 _POLL: Final = 0.5
 _LAST: Final = 20  # lines of a log that an error shows
 
@@ -110,28 +113,30 @@ def run(running: Processes, recipe: Recipe, folder: Path, say: Say, *, patience:
     if (folder / FINISHED).exists():
         return folder / FINISHED
     _submit(running, recipe, folder, patience)
-    seen, heard = 0, time.monotonic()
-    while not (folder / FINISHED).exists():
+    seen, heard, finished = 0, time.monotonic(), False
+    while not finished:
+        finished = (folder / FINISHED).exists()  # before the lines are read, so that none is missed
         lines = _lines(folder / "progress.jsonl")
         for line in lines[seen:]:
             say(_told(json.loads(line), recipe, len(running.sites)))
             heard = time.monotonic()
         seen = len(lines)
-        _alive(running, folder)
-        if time.monotonic() - heard > 2 * patience + STARTING:
-            raise FederationFailed(_ended("the run", running.logs / "superlink.log"))
-        time.sleep(_POLL)
+        if not finished:
+            _alive(running, folder)
+            if time.monotonic() - heard > 2 * patience + STARTING:
+                raise FederationFailed(_ended("the run", running.logs / "superlink.log"))
+            time.sleep(_POLL)
     return folder / FINISHED
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends one process that was started here, politely and then not. Flower's own children end with it."""
+    """Ends one process that was started here with those it started, its session's: politely, and then not."""
     if process.poll() is None:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
     try:
-        process.wait(20)
+        process.wait(LEAVING)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -152,7 +157,8 @@ def _submit(running: Processes, recipe: Recipe, folder: Path, patience: float) -
 def _alive(running: Processes, folder: Path) -> None:
     """A site may go; without the SuperLink, or with the run ended badly, there is nothing to wait for."""
     if (folder / "failed.txt").exists():
-        raise FederationFailed((folder / "failed.txt").read_text(encoding="utf-8"))
+        said = (folder / "failed.txt").read_text(encoding="utf-8")
+        raise FederationFailed(f"{said}. Each site's own log is under {running.logs}")
     if running.link.poll() is not None:
         raise FederationFailed(_ended("the SuperLink", running.logs / "superlink.log"))
 

@@ -1,6 +1,7 @@
 """Centre, step and percentiles of columns that no one place holds: from sums and counts that add up over sites.
 
-A number that rests on fewer than ten patients of a site does not leave it: it is sent as nothing.
+A number that rests on fewer than ten patients of a site does not leave it: it is sent as nothing. The tails of small
+sites are thereby thinner than they are; percentiles serve only to say where a response may bend.
 """
 
 from __future__ import annotations
