@@ -2,12 +2,14 @@
 # make test   everything but what needs a missing browser, which it names
 # make check  lint, types, security lint, tests, architecture: the same as CI
 # make train  both models, from the open data (see training/README.md)
+# make federate  the network trained across sites, beside each site alone and all rows pooled
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
+ACROSS := .venv-federated
 export EHR_PORT APP_PORT
 
-.PHONY: demo test check lint types train bench clean
+.PHONY: demo test check lint types train federate bench clean
 
 demo: $(VENV)/.run
 	@exec $(BIN)/python -m demo.up
@@ -26,6 +28,9 @@ types: $(VENV)/.dev
 
 train: $(VENV)/.train
 	$(BIN)/python -m training run --task all
+
+federate: $(VENV)/.train $(ACROSS)/.ready
+	$(BIN)/python -m training federate
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.hook
@@ -47,5 +52,11 @@ $(VENV)/.train: requirements-train.txt requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-train.txt
 	@touch $@
 
+# An environment of its own: Flower pins protobuf and rich below what the app runs on.
+$(ACROSS)/.ready: requirements-federated.txt | $(BIN)/python
+	$(BIN)/python -m venv $(ACROSS)
+	$(ACROSS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-federated.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ACROSS) var .pytest_cache .mypy_cache .ruff_cache .hypothesis
