@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from inference.assessment import VENTILATION, Explanation
 from inference.chart import Person
 from inference.errors import UnsoundOutput
-from inference.explain import EARLIER, SPARK_POINTS, explain, system_of
+from inference.explain import EARLIER, SPARK_POINTS, explain, explain_many, label_of, system_of
 from inference.features import Layout, features, layout_for
 from inference.owen import Game, owen, shapley_matrix
 from inference.vocabulary import vocabulary
@@ -320,6 +320,67 @@ def test_a_model_that_answers_nan_is_not_explained(bad: float) -> None:
     unsound = Network(model.layout, model.background, model.background_weights, broken)
     with pytest.raises(UnsoundOutput):
         explain(patient(model), unsound, chart(), seed=0)
+
+
+# --- the question
+
+
+def test_the_question_is_no_reason_and_the_background_is_asked_the_same() -> None:
+    model = network((*SMALL_INPUTS, "hours_ahead"))
+    x = patient(model)
+    (column,) = model.layout.players["hours_ahead"]
+    for asked in (6.0, 1.0, np.nan):
+        x[column] = asked
+        same = model.background.copy()
+        same[:, column] = asked
+        said = explain(x, model, chart(), seed=0)
+        assert "hours_ahead" not in pushes(said)
+        assert said.base == pytest.approx(float(model.headline(same) @ model.background_weights), abs=1e-6)
+        assert said.base + sum(pushes(said).values()) == pytest.approx(said.score, abs=1e-6)
+    assert np.isnan(model.background[:, column]).all() or (model.background[:, column] != 1.0).all()
+
+
+def test_what_the_question_is_called_and_where_it_stands() -> None:
+    assert system_of("hours_ahead") == "person"
+    assert label_of("hours_ahead") == "Hours until the planned draw"
+
+
+# --- many at once
+
+
+def test_many_are_explained_as_each_alone_however_many_rows_a_question_holds() -> None:
+    model = network(SMALL_INPUTS)
+    x = np.stack([patient(model, seed) for seed in range(5)])
+    alone = [explain(each, model, chart(), seed=seed) for seed, each in enumerate(x)]
+    for at_once in (1, 7, 100_000):
+        together = explain_many(x, replace(model, rows_at_once=at_once), [chart()] * 5, range(5))
+        for one, other in zip(together, alone, strict=True):
+            assert (one.base, one.score) == pytest.approx((other.base, other.score), abs=1e-6)
+            assert pushes(one) == pytest.approx(pushes(other), abs=1e-6)
+
+
+def test_many_are_asked_in_few_questions() -> None:
+    model = network(SMALL_INPUTS)
+    x = np.stack([patient(model, seed) for seed in range(6)])
+    asked: list[int] = []
+
+    def counting(rows: Rows) -> Floats:
+        asked.append(len(rows))
+        return model.headline(rows)
+
+    counted = replace(model, headline=counting, rows_at_once=100_000)
+    said = list(explain_many(x, counted, [chart()] * 6, range(6)))
+    assert asked == [6, sum(each.model_rows - 1 for each in said)]  # the scores, then everything else
+
+
+def test_rows_and_charts_of_different_number_are_not_paired_up() -> None:
+    model = network(SMALL_INPUTS)
+    x = np.stack([patient(model), patient(model, 2)])
+    with pytest.raises(ValueError, match="zip"):
+        list(explain_many(x, model, [chart()], range(2)))
+    with pytest.raises(ValueError, match="zip"):
+        list(explain_many(x, model, [chart()] * 2, range(3)))
+    assert list(explain_many(x[:0], model, [], [])) == []
 
 
 # --- what stands beside each push

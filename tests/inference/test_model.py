@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -165,15 +164,6 @@ def test_a_released_model_is_whole_and_sound(released: Path) -> None:
     assert set(model.important) <= set(model.layout.inputs)
 
 
-@pytest.mark.parametrize("released", RELEASED, ids=lambda path: f"{path.parent.name}-{path.name}")
-def test_a_released_model_explains_with_eight_thousand_rows_in_time(released: Path) -> None:
-    model = load(released, "cpu")
-    x = np.resize(model.background, (1024 * 8, len(model.layout.names)))
-    model.headline(x)
-    best = min(_timed(model, x) for _ in range(7))
-    assert best < 0.15  # under 50 ms alone on a core; a busy machine is given room
-
-
 def test_the_released_ventilation_model_puts_the_failing_patient_above_the_stable_one() -> None:
     model = load(newest(ARTIFACTS, VENTILATION), "cpu")
     columns = ("hr", "rr", "spo2", "sbp", "gcs", "fio2")
@@ -191,9 +181,3 @@ def test_the_released_ventilation_model_puts_the_failing_patient_above_the_stabl
 
 def _statistics(model, player: str) -> list[str]:
     return [model.layout.names[column].split(":")[1] for column in model.layout.players[player]]
-
-
-def _timed(model, x) -> float:
-    start = time.perf_counter()
-    model.headline(x)
-    return time.perf_counter() - start
