@@ -35,6 +35,7 @@ federate: $(VENV)/.train $(ACROSS)/.ready
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.hook
 	$(BIN)/python -m benchmarks.batch
+	$(BIN)/python -m benchmarks.gpu --date $$(date -u +%F)
 
 $(BIN)/python:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || { echo "Python 3.11 or newer is needed, with venv: install it, or say where with 'make PYTHON=/path/to/python3.11'"; exit 1; }

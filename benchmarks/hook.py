@@ -154,8 +154,8 @@ def floor(body: dict[str, Any], rows: int, name: str) -> tuple[float, float]:
     text = json.dumps(body).encode()
     parse = min(_timed(lambda: json.loads(text)) for _ in range(20))
     model = load(newest(ROOT / "inference" / "artifacts", name), "cpu")
-    x = np.repeat(model.background[:1], rows, axis=0).astype(np.float32)
-    return parse * 1e3, min(_timed(lambda: model.run(x)) for _ in range(5)) * 1e3
+    codes = np.repeat(model.background_codes[:1], rows, axis=0)
+    return parse * 1e3, min(_timed(lambda: model.headline_of(codes)) for _ in range(5)) * 1e3
 
 
 def _timed(work: Any) -> float:
