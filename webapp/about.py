@@ -6,7 +6,7 @@ with the warning that there are none.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,8 +23,14 @@ SPELT: Final = {
     "auprc,": "AUPRC,",
     "ece": "ECE",
     "mae": "MAE",
+    "ppv": "PPV",
+    "ppv,": "PPV,",
+    "news2": "NEWS2",
+    "rox": "ROX",
 }
 FOREMOST: Final = "first"  # the key under which a card says what to know before anything else
+ATTRIBUTES: Final = "attributes"  # the key of its numbered source attributes
+PLOTS: Final = "plots"  # the artefact's folder of drawings, and the key under which its evaluation words them
 DEEPEST: Final = 4  # levels of nesting that become sections; below that a line
 SHORT: Final = 4  # significant figures of a number
 
@@ -56,6 +62,25 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Attribute:
+    """One source attribute: its number, what it is about, what is said, and where that comes from."""
+
+    number: int
+    title: str
+    text: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A drawing that ships with the model: its address, what it shows, and what it comes to in words."""
+
+    url: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """One model's card."""
 
@@ -66,6 +91,8 @@ class Model:
     demonstration: bool
     foremost: str
     limits: tuple[str, ...]
+    attributes: tuple[Attribute, ...]
+    drawings: tuple[Drawing, ...]
     parts: tuple[Part, ...]
     folded: tuple[Part, ...]
 
@@ -78,6 +105,8 @@ class AboutView:
     title: str
     lead: str
     limits_title: str
+    attributes_title: str
+    drawings_title: str
     folded_title: str
     no_limits: str
     models: tuple[Model, ...]
@@ -87,28 +116,46 @@ def view(
     manifests: Mapping[str, Mapping[str, Any]],
     cards: Mapping[str, Mapping[str, Any]],
     states: Mapping[str, Collection[State]],
+    address: Callable[[str, str], str] = "/about/{}/{}.svg".format,
 ) -> AboutView:
-    """The page for all models. `cards` holds "card" and "evaluation" by model, `states` where each stands."""
+    """The page for all models. `cards` holds "card" and "evaluation" by model, `states` where each stands.
+
+    `address` makes the address of a drawing from the model and the drawing's name.
+    """
     return AboutView(
         language="en",
         title=say("en", "about.title"),
         lead=say("en", "about.lead"),
         limits_title=say("en", "about.limits"),
+        attributes_title=say("en", "about.attributes"),
+        drawings_title=say("en", "about.drawings"),
         folded_title=say("en", "about.folded"),
         no_limits=say("en", "about.no-limits"),
         models=tuple(
-            _model(name, manifest, cards.get(name, {}), states.get(name, ()))
+            _model(name, manifest, cards.get(name, {}), states.get(name, ()), address)
             for name, manifest in manifests.items()
         ),
     )
 
 
+def drawings(manifest: Mapping[str, Any]) -> list[str]:
+    """Names of the drawings the manifest lists and so vouches for, without folder and ending."""
+    listed = [part for part in manifest.get("files", {}) if part.startswith(f"{PLOTS}/")]
+    return [part.removeprefix(f"{PLOTS}/").removesuffix(".svg") for part in listed if part.endswith(".svg")]
+
+
 def _model(
-    name: str, manifest: Mapping[str, Any], files: Mapping[str, Any], states: Collection[State]
+    name: str,
+    manifest: Mapping[str, Any],
+    files: Mapping[str, Any],
+    states: Collection[State],
+    address: Callable[[str, str], str],
 ) -> Model:
     card, evaluation = files.get("card", {}), files.get("evaluation", {})
     titles = [say("en", f"states.{State(state).value}.title") for state in states]
-    rest = {key: value for key, value in card.items() if not _limiting(key) and key != FOREMOST}
+    apart = (FOREMOST, ATTRIBUTES)
+    rest = {key: value for key, value in card.items() if not _limiting(key) and key not in apart}
+    figures = {key: value for key, value in evaluation.items() if key != PLOTS}
     origin = {key: value for key, value in manifest.items() if key not in ("files", "layout")}
     return Model(
         id=name,
@@ -118,12 +165,38 @@ def _model(
         demonstration=State.DEMONSTRATION in states,
         foremost=shown(card[FOREMOST]) if card.get(FOREMOST) else "",
         limits=tuple(_limits(card)),
+        attributes=tuple(_attribute(one) for one in card.get(ATTRIBUTES, ())),
+        drawings=tuple(_drawings(name, manifest, evaluation.get(PLOTS, {}), address)),
         parts=tuple(_parts(say("en", "about.card"), rest)),
         folded=(
-            *_parts(say("en", "about.evaluation"), evaluation),
+            *_parts(say("en", "about.evaluation"), figures),
             *_parts(say("en", "about.record"), origin),
         ),
     )
+
+
+def _attribute(one: Mapping[str, Any]) -> Attribute:
+    code = str(one.get("source", ""))
+    key = f"about.source.{code.replace(' ', '-')}"
+    source = say("en", key) if words.knows("en", key) else code
+    return Attribute(int(one["number"]), str(one["title"]), str(one["text"]), source)
+
+
+def _drawings(
+    name: str,
+    manifest: Mapping[str, Any],
+    worded: Mapping[str, Mapping[str, str]],
+    address: Callable[[str, str], str],
+) -> list[Drawing]:
+    """The manifest's drawings in the order in which the evaluation words them; one without words by its name."""
+    order = list(worded)
+    listed = [(plot, f"{plot}.svg") for plot in drawings(manifest)]
+    listed.sort(key=lambda pair: order.index(pair[1]) if pair[1] in order else len(order))
+    found = []
+    for plot, file in listed:
+        said = worded.get(file, {})
+        found.append(Drawing(address(name, plot), said.get("title", labelled(plot)), said.get("text", "")))
+    return found
 
 
 def _limiting(key: str) -> bool:
@@ -144,7 +217,7 @@ def _limits(card: Mapping[str, Any]) -> list[str]:
 def _sentences(value: Any) -> list[str]:
     if isinstance(value, Mapping):
         return [f"{labelled(key)}: {said}" for key, inner in value.items() for said in _sentences(inner)]
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence) and not isinstance(value, str) and not _pair(value):
         return [said for inner in value for said in _sentences(inner)]
     return [shown(value)]
 
@@ -216,7 +289,8 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return say("en", "about.yes" if value else "about.no")
     if _pair(value):
-        return f"{value[0]:.{SHORT}g}–{value[1]:.{SHORT}g}"
+        between = "–" if value[0] >= 0 else " to "  # a minus and a dash are too easily taken for one another
+        return f"{value[0]:.{SHORT}g}{between}{value[1]:.{SHORT}g}"
     if isinstance(value, float):
         return f"{value:.{SHORT}g}"
     if isinstance(value, Sequence) and not isinstance(value, str):

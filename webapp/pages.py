@@ -145,8 +145,24 @@ def about() -> Response:
         name: sorted({tenant.models[name].state for tenant in rooms.tenants}) or [State.SILENT]
         for name in rooms.models
     }
-    view = card_face.view({name: model.manifest for name, model in rooms.models.items()}, rooms.cards, states)
+    manifests = {name: model.manifest for name, model in rooms.models.items()}
+    view = card_face.view(
+        manifests, rooms.cards, states, lambda model, plot: url_for("pages.drawing", model=model, plot=plot)
+    )
     return make_response(render_template("about.html", view=view))
+
+
+@door.get("/about/<model>/<plot>.svg")
+def drawing(model: str, plot: str) -> Response:
+    """A drawing that ships with a model: one that its manifest lists, and whose checksum was so checked, or none."""
+    rooms = here()
+    asked = rooms.models.get(model)
+    if asked is None or plot not in card_face.drawings(asked.manifest):
+        raise NotFound("no model here has a drawing of that name")
+    path = rooms.settings.artifacts / model / asked.version / card_face.PLOTS / f"{plot}.svg"
+    answer = make_response(path.read_bytes())
+    answer.mimetype = "image/svg+xml"
+    return answer
 
 
 @door.get("/")

@@ -95,15 +95,25 @@ def every_page() -> dict[str, str]:
     return found
 
 
+SVG = "http://www.w3.org/2000/svg"
+
+
 def models_page() -> str:
-    card = {"limits": ["Not for children"], "intended_use": "Adults", "data": {"stays": 8000}}
+    told = {"number": 21, "title": "Validity", "text": "AUROC 0.730 (0.71 to 0.75).", "source": "evaluation"}
+    card = {
+        "limits": ["Not for children"],
+        "attributes": [told, told | {"number": 27, "source": "live ledger"}],
+        "intended_use": "Adults",
+        "data": {"stays": 8000},
+    }
     evaluation = {
         "held_out": [{"split": "a" * 40, "auroc": 0.73, "auprc": 0.29, "rows": 14425, "positive": 1571}]
     }
     view = about.view(
-        {"ventilation-need": {"version": "0.1.0", "vocabulary": "0" * 64}},
+        {"ventilation-need": {"version": "0.1.0", "vocabulary": "0" * 64, "files": {"plots/roc.svg": ""}}},
         {"ventilation-need": {"card": card, "evaluation": evaluation}},
         {"ventilation-need": [State.DEMONSTRATION]},
+        lambda model, plot: f"data:image/svg+xml,%3Csvg xmlns='{SVG}' width='860' height='600'/%3E",
     )
     return pages.render("about.html", view=view, language="en")
 
