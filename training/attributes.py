@@ -80,7 +80,7 @@ def _said(task: Task, evaluation: Mapping[str, Any], rows: Rows) -> dict[int, Sa
         "alone: the patient's page is released by a clinician.",
         8: "It informs. A clinician decides, sees the reasons and the uncertainty, can disagree and say so; nothing is "
         "ordered, held back or sent on because of the number.",
-        9: "; ".join(about.not_for) + ".",
+        9: f"{about.not_for[0].capitalize()}; {'; '.join(about.not_for[1:])}.",
         10: " ".join(about.limits),
         14: "Adults in United States intensive care. Nearest to monitored adult inpatients there; emergency "
         "departments, general wards, other countries and later practice are not in the data.",

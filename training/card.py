@@ -6,6 +6,7 @@ Says first where a baseline beats the model, and by how much with its interval.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -119,10 +120,12 @@ def _figures(name: str, of_set: Mapping[str, Any]) -> str:
     """One data set: a row a contender, then what an alarm would mean."""
     head = "| | rows | AUROC | AUPRC | Brier | slope | ECE | AUROC, difference |"
     rows = [
-        f"| {titled(one)} | {found['rows']:,} | {_cell(found, 'auroc')} | {_cell(found, 'auprc')} | "
-        f"{_cell(found, 'brier')} | {_cell(found, 'calibration_slope')} | {_cell(found, 'ece')} | "
-        f"{_cell(of_set['differences'].get(one, {}), 'auroc')} |"
+        _row(titled(one), found, of_set["differences"].get(one, {}))
         for one, found in of_set["contenders"].items()
+    ]
+    rows += [
+        _row(f"This model, where {titled(one)} is known", found)
+        for one, found in of_set["model_on_their_rows"].items()
     ]
     table = "\n".join((head, "|" + "---|" * 8, *rows))
     counts = f"{of_set['rows']:,} moments of {of_set['patients']:,} patients, {of_set['positive']:,} with the outcome."
@@ -130,6 +133,12 @@ def _figures(name: str, of_set: Mapping[str, Any]) -> str:
     if of_set.get("operating"):
         said.append(_operating(of_set["operating"]))
     return "\n\n".join(said)
+
+
+def _row(title: str, found: Mapping[str, Any], gap: Mapping[str, Any] = MappingProxyType({})) -> str:
+    keys = ("auroc", "auprc", "brier", "calibration_slope", "ece")
+    cells = " | ".join(_cell(found, key) for key in keys)
+    return f"| {title} | {found['rows']:,} | {cells} | {_cell(gap, 'auroc')} |"
 
 
 def _operating(points: list[dict[str, Any]]) -> str:

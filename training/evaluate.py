@@ -84,7 +84,8 @@ def evaluate(
     """
     if MODEL not in contenders:
         raise ValueError(f'the comparison needs a contender called "{MODEL}"')
-    everybody = {**bedside(rows), **contenders}
+    beside = {name: values for name, values in bedside(rows).items() if name not in contenders}
+    everybody = {MODEL: contenders[MODEL], **contenders, **beside}
     trained = rows.where(~rows.too_soon)
     report: dict[str, Any] = {
         "split": f"{task.folds} folds by hospital in eICU, by patient elsewhere; calibration cross-fitted over them",
@@ -141,7 +142,7 @@ def of_set(ground: Ground, task: Task, layout: Layout) -> tuple[dict[str, Any], 
     if ground.scarce:
         return found | {"withheld": measure.WITHHELD}, drawings
     found |= figures(ground, groups)
-    return found, drawings | drawn(ground, found, task)
+    return found, drawn(ground, found, task) | drawings
 
 
 def figures(ground: Ground, groups: Mapping[str, NDArray[np.str_]]) -> dict[str, Any]:
@@ -192,8 +193,8 @@ def drawn(ground: Ground, found: Mapping[str, Any], task: Task) -> dict[str, Plo
     curves = {name: [row[name] for row in found["decision_curve"]] for name in found["decision_curve"][0]}
     alarms = {name: operating.curve(ground.seen, shown[name]) for name in shown}
     made = {
-        "reliability": plots.reliability(who, found["reliability"], ground.model, found["contenders"][MODEL]),
         "ranking": plots.ranking(who, ground.y, shown, found["contenders"]),
+        "reliability": plots.reliability(who, found["reliability"], ground.model, found["contenders"][MODEL]),
         "decision": plots.decision(who, curves, found["decision_useful"]),
         "alarms": plots.burden(who, alarms),
     }

@@ -29,8 +29,10 @@ DAY: Final = 24.0  # hours
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """N moments. `contenders` are upright (higher is likelier), NaN where one cannot be computed; `aim`, `before`
-    and `quantiles` are log ng/L: what is forecast, the latest value, and the forecast [N,3] or [N,0]."""
+    """N moments. `contenders` are upright (higher is likelier), NaN where one cannot be computed; one that is never
+    known here is left out. `aim`, `before` and `quantiles` are log ng/L: what is forecast, the latest value, and
+    the forecast [N,3] or [N,0].
+    """
 
     rows: Rows
     y: Mask
@@ -85,7 +87,9 @@ def lay(
         rows=mine,
         y=mine.y[:, -1],
         contenders={
-            name: upright(name, values[keep]) for name, values in contenders.items() if name != NO_CHANGE
+            name: upright(name, values[keep])
+            for name, values in contenders.items()
+            if name != NO_CHANGE and np.isfinite(values[keep]).any()
         },
         probability=judged.probability[keep],
         doubtful=judged.doubtful[keep],

@@ -114,7 +114,7 @@ def points(seen: Watch, score: Floats, draws: Draws) -> list[dict[str, Any]]:
         f"false-alarm rate {rate:.2f}": at_false_alarm_rate(seen.y, score, rate) for rate in FALSE_ALARMS
     }
     wishes[f"sensitivity {SENSITIVITY:.2f}"] = at_sensitivity(seen.y, score, SENSITIVITY)
-    wishes |= {f"{budget:g} alarms per patient-day": at_budget(seen, score, budget) for budget in BUDGETS}
+    wishes |= {f"alarms per patient-day {budget:g}": at_budget(seen, score, budget) for budget in BUDGETS}
     return [{"at": wish, **point(seen, score, threshold, draws)} for wish, threshold in wishes.items()]
 
 

@@ -164,7 +164,7 @@ def test_every_wish_has_its_point_and_only_patients_with_an_onset_have_a_lead() 
     found = operating.points(seen, score, Draws.of(seen.stay, count=80))
     assert [row["at"] for row in found] == [
         *("false-alarm rate 0.05", "false-alarm rate 0.10", "false-alarm rate 0.20", "sensitivity 0.85"),
-        *(f"{budget} alarms per patient-day" for budget in ("0.1", "0.25", "0.5", "1")),
+        *(f"alarms per patient-day {budget}" for budget in ("0.1", "0.25", "0.5", "1")),
     ]
     assert found[3]["sensitivity"] >= 0.85
     assert all("lead_hours" not in row for row in found)
