@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(one: Task, options: argparse.Namespace) -> Path:
-    from training.run import run
+    from training.run import Bench, run
 
     columns = (
         SpinnerColumn(),
@@ -68,17 +68,11 @@ def _run(one: Task, options: argparse.Namespace) -> Path:
         def advance(text: str, count: int) -> None:
             progress.update(bar, advance=count, description=f"{one.name}: {text}")
 
-        return run(
-            one,
-            options.data,
-            options.cache,
-            options.artifacts,
-            created=datetime.now(UTC).replace(microsecond=0),
-            threads=options.threads,
-            say=say,
-            advance=advance,
-            replace=options.replace,
+        bench = Bench(
+            options.data, options.cache, options.artifacts, options.threads, say=say, advance=advance
         )
+        options.cache.mkdir(parents=True, exist_ok=True)
+        return run(one, bench, created=datetime.now(UTC).replace(microsecond=0), replace=options.replace)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--artifacts", type=Path, default=HERE / "inference" / "artifacts", help="where versions are written"
     )
-    run.add_argument("--threads", type=int, default=1)
+    run.add_argument("--threads", type=int, default=2)
     run.add_argument("--replace", action="store_true", help="write over a version that is there")
     return parser
 

@@ -1,6 +1,7 @@
 """Raw out-of-fold answers -> calibration.json, and the probabilities every figure is made of.
 
-Platt scaling, one slope and intercept per raw logit: it keeps the ranking. For judging it is fitted on the
+Platt scaling, one slope and intercept per raw logit: it keeps the ranking. A horizon inside the next one is asked
+given that one: 6 h only among those ventilated within 12, 12 h only among those within 24. For judging it is fitted on the
 other folds; what ships is fitted on all. Limits of what the model stands behind come from the same
 out-of-fold answers.
 """
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 
 from training import measure
 from training.matrix import Table
-from training.network import hazards
 from training.tasks import Task
 
 SPREAD_PERCENTILE: Final = (
@@ -43,12 +43,12 @@ def calibrate(
     raw = logits.astype(np.float64)
     probability = np.zeros((len(rows), raw.shape[2]))
     spread, forecast = np.zeros(len(rows)), values.astype(np.float64)
-    aim = rows.value + rows.change
+    aim = rows.aim
     for part in np.unique(fold):
         here, there = fold == part, fitted & (fold != part)
         slope, intercept = _platt(raw[there].mean(1), rows.y[there])
-        probability[here] = chain(raw[here].mean(1) * slope + intercept)
-        members = chain(raw[here] * slope + intercept)[:, :, -1]
+        probability[here] = nest(raw[here].mean(1) * slope + intercept)
+        members = nest(raw[here] * slope + intercept)[:, :, -1]
         spread[here] = measure.logit(members).std(axis=1)
         if values.shape[1]:
             forecast[here] += _widen(values[there], aim[there])
@@ -57,7 +57,8 @@ def calibrate(
     calibration = {
         "slope": slope.tolist(),
         "intercept": intercept.tolist(),
-        "chained": raw.shape[2] > 1,
+        "chained": False,
+        "nested": raw.shape[2] > 1,
         "logit_error": _logit_error(rows.where(fitted), probability[fitted, -1]),
         "widen": _widen(values[fitted], aim[fitted]).tolist() if values.shape[1] else [0.0, 0.0, 0.0],
         "base_rate": float(rows.y[fitted, -1].mean()),
@@ -66,36 +67,53 @@ def calibrate(
     return calibration, Judged(probability, forecast, doubtful, said)
 
 
-def chain(z: Floats) -> Floats:
-    """Hazard log-odds of successive windows [..., K] -> probability by the end of each."""
-    free: Floats = np.exp(-np.logaddexp(0.0, z).cumsum(axis=-1))
-    return 1.0 - free
+def platted(rows: Table, z: NDArray[np.floating[Any]], fold: NDArray[np.int_]) -> Floats:
+    """Cross-fitted Platt probability [N] of the headline from one log-odds a row."""
+    fitted, found = rows.reported & ~rows.too_soon, np.zeros(len(rows))
+    z = np.asarray(z, dtype=np.float64)
+    for part in np.unique(fold):
+        there = fitted & (fold != part)
+        slope, intercept = measure.platt(z[there], rows.y[there, -1])
+        found[fold == part] = 1.0 / (1.0 + np.exp(-slope * z[fold == part] - intercept))
+    return found
 
 
-def forecast_figures(rows: Table, forecast: Floats) -> dict[str, float]:
-    """Mean absolute error of the log change beside "no change", and how often the 80 % interval held."""
-    aim = rows.value + rows.change
-    return {
-        "mae": round(float(np.abs(aim - forecast[:, 1]).mean()), 4),
-        "mae_no_change": round(float(np.abs(rows.change).mean()), 4),
-        "coverage_80": round(float(((aim >= forecast[:, 0]) & (aim <= forecast[:, 2])).mean()), 4),
-        "mean_width_log": round(float((forecast[:, 2] - forecast[:, 0]).mean()), 4),
-    }
+def members(logits: NDArray[np.float32], calibration: dict[str, Any]) -> Floats:
+    """Each member's calibrated headline probability [N,M]."""
+    z = logits.astype(np.float64) * calibration["slope"] + calibration["intercept"]
+    return nest(z)[:, :, -1]
+
+
+def where(judged: Judged, keep: NDArray[np.bool_]) -> Judged:
+    """The answers to some of the rows."""
+    return Judged(judged.probability[keep], judged.forecast[keep], judged.doubtful[keep], judged.indeterminate)
+
+
+def nest(z: Floats) -> Floats:
+    """Log-odds of each horizon given the next [..., H] -> probability by the end of each."""
+    p = 1.0 / (1.0 + np.exp(-z))
+    nested: Floats = np.cumprod(p[..., ::-1], axis=-1)[..., ::-1]
+    return nested
 
 
 def _platt(z: Floats, y: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Slope and intercept of each hazard, fitted where it was still at risk."""
-    events, at_risk = hazards(y)
-    pairs = [
-        measure.platt(z[at_risk[:, k] > 0, k], events[at_risk[:, k] > 0, k] > 0) for k in range(z.shape[1])
-    ]
+    """Slope and intercept of each logit, each fitted among those who had the next horizon's outcome."""
+    heads = y.shape[1]
+    among = [y[:, k + 1] if k + 1 < heads else np.ones(len(y), dtype=bool) for k in range(heads)]
+    pairs = [_line(z[rows, k], y[rows, k]) for k, rows in enumerate(among)]
     return np.array([slope for slope, _ in pairs]), np.array([intercept for _, intercept in pairs])
+
+
+def _line(z: Floats, y: NDArray[np.bool_]) -> tuple[float, float]:
+    """Platt's line; where all had one outcome there is nothing to fit and the logit is left alone."""
+    return measure.platt(z, y) if 0 < y.sum() < len(y) else (1.0, 0.0)
 
 
 def _widen(values: NDArray[np.float32], aim: NDArray[np.float32]) -> Floats:
     """Shifts of low and high that leave a tenth of the truth beyond each; the median stays."""
-    low = np.quantile(aim - values[:, 0], 0.1)
-    high = np.quantile(aim - values[:, 2], 0.9)
+    known = ~np.isnan(aim)
+    low = np.quantile((aim - values[:, 0])[known], 0.1)
+    high = np.quantile((aim - values[:, 2])[known], 0.9)
     return np.array([low, 0.0, high], dtype=np.float64)
 
 

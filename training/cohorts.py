@@ -25,6 +25,7 @@ REPORTED_LANDMARKS: Final = {
 """Hours since admission. Training uses every hour of the first day; figures are of the reported ones."""
 
 TRAINED_ANALYTES: Final = ("troponin_t", "troponin_i")
+BEFORE_FIRST: Final = timedelta(minutes=30)  # before the first draw: nothing of it can be in the chart
 LATER: Final = (2, 5)  # hours after a draw at which training asks again; figures are of the draw itself
 
 
@@ -34,7 +35,8 @@ class Moment(NamedTuple):
     chart: Chart
     landmark: float  # hours since admission
     reported: bool
-    draw: Measurement | None = None  # the latest troponin, for the trend
+    draw: Measurement | None = None  # the latest troponin, for the trend; the first one still to come if `first`
+    first: bool = False
 
 
 def ventilation_moments(stay: Stay, landmarks: Iterable[int] | None = None) -> Iterator[Moment]:
@@ -51,8 +53,13 @@ def ventilation_moments(stay: Stay, landmarks: Iterable[int] | None = None) -> I
 
 
 def troponin_moments(stay: Stay) -> Iterator[Moment]:
-    """Every draw of a conventional troponin, and some hours after it while it is still the latest."""
-    for draw in draws(stay):
+    """Every draw of a conventional troponin, some hours after it while it is the latest, and before the first."""
+    everyone = draws(stay)
+    if everyone and everyone[0].time - BEFORE_FIRST > START:
+        chart = stay.record.at(everyone[0].time - BEFORE_FIRST)
+        if adult(chart):
+            yield Moment(chart, chart.hours_ago(START), False, everyone[0], first=True)
+    for draw in everyone:
         for hours in (0, *LATER):
             chart = stay.record.at(draw.time + timedelta(hours=hours))
             if adult(chart) and latest_draw(chart) == draw:

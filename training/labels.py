@@ -7,7 +7,7 @@ hour either way: it is too late to act on and is reported apart.
 from __future__ import annotations
 
 from datetime import timedelta
-from math import log
+from math import log, nan
 from typing import Final, NamedTuple
 
 from inference.chart import Measurement
@@ -38,8 +38,9 @@ class Trend(NamedTuple):
     """`rise`: the next draw is >= 20 % above the latest, both floored; `change` and `level`: log ng/L."""
 
     rise: bool
-    change: float  # log(next / latest)
-    hours: float  # to the next draw: future knowledge, for reports only
+    change: float  # log(next / latest); of the first result to come, NaN
+    hours: float  # to the next draw: future knowledge, unless the clinician states it
+    aim: float  # log ng/L of the draw that is forecast
 
 
 def ventilation(stay: Stay, moment: Moment) -> Ventilated:
@@ -51,15 +52,20 @@ def ventilation(stay: Stay, moment: Moment) -> Ventilated:
 
 
 def troponin(stay: Stay, moment: Moment) -> Trend | None:
-    """The next troponin of the same assay within 24 h of the moment; None when none was drawn."""
+    """The next troponin of the same assay within 24 h of the moment; None when none was drawn.
+
+    Before the first result the forecast is of the first value, and the rise is of the one after it.
+    """
     if moment.draw is None:
         return None
     following = same_assay(stay, moment.draw, moment.chart.as_of + NEXT_WITHIN)
     if following is None or following.time - moment.draw.time < NEXT_AFTER:
         return None
     now, later = floored(stay, moment.draw), floored(stay, following)
-    hours = (following.time - moment.chart.as_of) / timedelta(hours=1)
-    return Trend(later >= RISE * now - 1e-6, log(later / now), hours)
+    rise = later >= RISE * now - 1e-6
+    next_draw = moment.draw if moment.first else following
+    hours = (next_draw.time - moment.chart.as_of) / timedelta(hours=1)
+    return Trend(rise, nan if moment.first else log(later / now), hours, log(now if moment.first else later))
 
 
 def floored(stay: Stay, row: Measurement) -> float:

@@ -1,14 +1,14 @@
 """One task from data to artefact: scan, fold, compare, calibrate, train on everything, export, sign.
 
-Nothing is chosen here on the rows it is reported on but calibration, and that is cross-fitted.
+Nothing is chosen here on the rows it is reported on but calibration and the trees' share, and calibration is
+cross-fitted. Every fold's answers are kept under var/, so that a run that was cut goes on where it stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,54 +16,63 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from inference.assessment import VENTILATION
-from inference.features import Layout, layout_for
-from training import baselines, calibrate, leaks, measure
-from training.card import card, provenance
-from training.cohorts import troponin_moments, ventilation_moments
-from training.export import export
+from inference.assessment import TROPONIN, VENTILATION
+from inference.features import ASKED, Layout, layout_for
+from training import calibrate, scan
+from training.card import card, markdown, provenance
+from training.evaluate import Evaluation, evaluate
+from training.export import Blend, export
+from training.folding import Answers, Fold, folds, out_of_fold, share_of
+from training.forest import grow
+from training.learning import Examples, fit, pretrain
 from training.matrix import Readers, Table, table
-from training.network import Ensemble, ask, fit
-from training.readers import EICU, Tally, readers
+from training.mortality import compare as mortality
+from training.network import Ensemble, raw_columns, weights
+from training.outlook import Outlook, outlook
+from training.readers import Tally
 from training.release import Release, write
-from training.tasks import LEAK_LIMIT, SEED, Task
+from training.tasks import SEED, Task
 
-BACKGROUND: Final = 12  # rows
-LOOKED_AT: Final = 100  # stays of each set whose rows are checked against their landmarks
+BACKGROUND: Final = 8  # rows
 ENVELOPE: Final = (0.05, 99.95)  # percentiles of training between which a latest value is ordinary
+AHEAD: Final = (0.5, 24.0)  # hours to a planned draw that may be stated
 Say = Callable[[str], None]
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class OutOfFold:
-    """Raw answers to every row by a model that saw neither the row's patient nor, for eICU, its hospital."""
+class Bench:
+    """Where a run works, and whom it tells."""
 
-    fold: NDArray[np.int_]
-    logits: NDArray[np.float32]  # [N,M,K]
-    values: NDArray[np.float32]  # [N,3] or [N,0]
-    baseline: Mapping[str, Floats]  # name -> headline probability [N]
+    data: Path
+    cache: Path
+    artifacts: Path
+    threads: int
+    say: Say
+    advance: Callable[[str, int], None]
+    known: Readers | None = None
 
 
-def run(task: Task, data: Path, cache: Path, artifacts: Path, *, created: datetime, threads: int, say: Say,
-        advance: Callable[[str, int], None], replace: bool = False, known: Readers | None = None) -> Path:  # fmt: skip
+def run(task: Task, bench: Bench, *, created: datetime, replace: bool = False) -> Path:
     """Train, judge and write one model. Raises DataMissing, Leak, ExportUnsound, FileExistsError."""
-    rows, tallies = table(task, data, cache, advance, known)
+    rows, tallies = table(task, bench.data, bench.cache, bench.advance, bench.known)
     layout = layout_for(task.inputs, task.name)
-    presence = leaks.presence(rows, layout)
-    argued = leaks.refuse_leaks(presence, task)
+    seen = outlook(task, layout, bench.data, bench.cache, bench.advance, bench.known)
     fold = folds(rows, task.folds)
-    scanned = leak_report(rows, fold, presence, argued, task) | late(task, data, layout, known)
-    answers = out_of_fold(rows, layout, task, fold, threads, say)
-    say("calibrating")
-    calibration, judged = calibrate.calibrate(rows, answers.logits, answers.values, fold, task)
-    say("measuring")
-    evaluation = evaluate(rows, answers, judged, tallies, task, layout)
-    say("training on everything")
-    model = trained(rows.where(~rows.too_soon), layout, task, SEED)
-    graph = export(model, rows.x[:1024])
-    say("writing")
-    background, weights = medoids(model, rows)
+    scanned = scan.report(rows, fold, task, layout, bench)
+    answers = out_of_fold(rows, seen, layout, task, fold, bench)
+    share = share_of(rows, answers)
+    bench.say(f"calibrating, with {share:.0%} of the log-odds from trees")
+    logits, values = answers.blended(share)
+    calibration, judged = calibrate.calibrate(rows, logits, values, fold, task)
+    bench.say("measuring")
+    found = compared(rows, answers, judged, calibration, tallies, share, task, layout, bench)
+    bench.say("training on everything")
+    blend = trained(rows, seen, layout, task, share, bench)
+    graphs = export(blend, rows.x[:1024])
+    bench.say("writing")
+    background, weight = medoids(blend.model, rows)
+    about = card(task, found.report, rows)
     release = Release(
         name=task.name,
         version=task.version,
@@ -71,168 +80,95 @@ def run(task: Task, data: Path, cache: Path, artifacts: Path, *, created: dateti
         outcomes=task.outcomes,
         hours=task.hours,
         important=task.important,
-        graph=graph,
+        graph=graphs.model,
+        encoder=graphs.encoder,
+        headline=graphs.headline,
+        codes=blend.model.encoder.owners(layout),
+        before_first=task.name == TROPONIN,
         calibration=calibration,
         envelope=envelope(rows, layout),
         background=background,
-        weights=weights,
-        evaluation=evaluation,
+        weights=weight,
+        trained=weights(blend.model),
+        evaluation=found.report,
         leaks=scanned,
-        card=card(task, evaluation),
+        card=about,
+        plots=found.plots,
+        texts={"card.md": markdown(about, found.report)},
         created=created,
         training=provenance(task, rows),
     )
-    return write(release, artifacts, replace=replace)
+    return write(release, bench.artifacts, replace=replace)
 
 
-def folds(rows: Table, count: int) -> NDArray[np.int_]:
-    """Fold of each row: by hospital in eICU, by patient elsewhere, shuffled with a fixed seed.
-
-    Hospitals between which a patient moved stay together: no patient may be in two folds.
-    """
-    fold = np.zeros(len(rows), dtype=np.int_)
-    for data_set in np.unique(rows.data_set):
-        mine = rows.data_set == data_set
-        owner = _linked(rows.site[mine], rows.patient[mine]) if data_set == EICU else rows.patient[mine]
-        names, index = np.unique(owner, return_inverse=True)
-        fold[mine] = np.random.default_rng(SEED).permutation(np.arange(len(names)) % count)[index]
-    return fold
-
-
-def _linked(site: NDArray[np.str_], patient: NDArray[np.str_]) -> NDArray[np.str_]:
-    """Each row's site, sites that share a patient under one name."""
-    site = site.copy()
-    for name in np.unique(patient):
-        shared = np.unique(site[patient == name])
-        site[np.isin(site, shared[1:])] = shared[0]
-    return site
-
-
-def trained(rows: Table, layout: Layout, task: Task, seed: int) -> Ensemble:
-    """An ensemble trained on these rows."""
+def trained(rows: Table, seen: Outlook, layout: Layout, task: Task, share: float, bench: Bench) -> Blend:
+    """Network and forest, trained on all rows."""
     import torch
 
-    torch.manual_seed(seed)
-    forecast = task.name != VENTILATION
-    model = Ensemble(layout, rows.x, rows.y.shape[1], task.shape, forecast=forecast)
-    return fit(model, rows.x, rows.y, rows.change, rows.patient, rows.data_set, layout, seed)
+    everything = Fold(rows.where(~rows.too_soon), seen)
+    torch.manual_seed(SEED)
+    model = Ensemble(layout, everything.rows.x, task.shape, task.kind)
+    tick = lambda: bench.advance("training on everything", 1)  # noqa: E731
+    pretrain(model, everything.seen, layout, SEED, tick)
+    examples = Examples.of(everything.rows)
+    fit(model, examples, layout, SEED, tick)
+    return Blend(model, grow(model, examples, layout, SEED, bench.threads, tick), share)
 
 
-def out_of_fold(
-    rows: Table, layout: Layout, task: Task, fold: NDArray[np.int_], threads: int, say: Say
-) -> OutOfFold:
-    """Answers of the ensemble and of every baseline, each fold by models trained on the others."""
-    heads = rows.y.shape[1]
-    logits = np.zeros((len(rows), task.shape.members, heads), np.float32)
-    values = np.zeros((len(rows), 0 if task.name == VENTILATION else 3), np.float32)
-    without = [i for i, name in enumerate(layout.names) if not name.startswith("fio2:")]
-    models: dict[str, baselines.Fit] = {"trees": baselines.trees(threads), "line": baselines.line}
-    baseline = {name: np.zeros(len(rows)) for name in models}
-    if "fio2" in task.inputs:
-        baseline["trees without FiO2"] = np.zeros(len(rows))
-    for part in range(task.folds):
-        train, test = (fold != part) & ~rows.too_soon, fold == part
-        say(f"fold {part + 1} of {task.folds}: ensemble")
-        logits[test], values[test] = ask(trained(rows.where(train), layout, task, SEED + part), rows.x[test])
-        for name, made in models.items():
-            say(f"fold {part + 1} of {task.folds}: {name}")
-            seen = train & rows.reported if name == "line" else train  # a line gains nothing from every hour
-            baseline[name][test] = made(rows.x[seen], rows.y[seen, -1], rows.x[test])
-        if "fio2" in task.inputs:
-            say(f"fold {part + 1} of {task.folds}: trees without FiO2")
-            x = rows.x[:, without]
-            baseline["trees without FiO2"][test] = models["trees"](x[train], rows.y[train, -1], x[test])
-    return OutOfFold(fold, logits, values, baseline)
-
-
-def leak_report(
-    rows: Table, fold: NDArray[np.int_], presence: Mapping[str, Any], argued: list[str], task: Task
-) -> dict[str, Any]:
-    """leaks.json. Raises Leak when patients straddle folds."""
-    straddling = leaks.straddling(rows, fold)
-    if straddling:
-        raise leaks.Leak(f"{straddling} patients have rows in more than one fold")
-    return {
-        "limit": LEAK_LIMIT,
-        "presence": presence,
-        "above_limit_and_argued": {shown: task.argued[shown.split(" in ")[0]] for shown in argued},
-        "withheld": {"challenge-2012": ["RespRate (never read)", "MechVent (label only)"]},
-        "twins": leaks.twins(rows),
-        "patients_in_two_folds": straddling,
-    }
-
-
-def late(task: Task, data: Path, layout: Layout, known: Readers | None) -> dict[str, Any]:
-    """Looks at the first stays of every set for rows used before their time. Raises Leak when there is one."""
-    moments = ventilation_moments if task.name == VENTILATION else troponin_moments
-    pairs = [
-        (stay, moment)
-        for data_set in task.data_sets
-        for stay in islice((known or readers())[data_set](data, Tally()), LOOKED_AT)
-        for moment in moments(stay)
-    ]
-    found = leaks.rows_after(pairs, layout)
-    if found:
-        raise leaks.Leak(f"{found} rows are used at a landmark before they were known")
-    return {"rows_after_landmark": found, "moments_looked_at": len(pairs)}
-
-
-def evaluate(
+def compared(
     rows: Table,
-    answers: OutOfFold,
+    answers: Answers,
     judged: calibrate.Judged,
-    tallies: Mapping[str, Tally],
+    calibration: dict[str, Any],
+    tallies: dict[str, Tally],
+    share: float,
     task: Task,
     layout: Layout,
-) -> dict[str, Any]:
-    """evaluation.json: per data set the ensemble beside every baseline, then landmarks and subgroups."""
-    report: dict[str, Any] = {
-        "split": "5 folds by hospital in eICU, by patient elsewhere; calibration cross-fitted over the folds",
-        "headline": task.outcomes[-1],
-        "readers": {name: tally.as_json() for name, tally in tallies.items()},
-        "indeterminate": judged.indeterminate,
-        "data_sets": {},
+    bench: Bench,
+) -> Evaluation:
+    """evaluation.json and its drawings; questions before the first result apart, since they ask for another value."""
+    alone = calibrate.platted(rows, answers.logits[:, :, -1].mean(axis=1), answers.fold)
+    contenders = {"model": judged.probability[:, -1], "sequence": alone, **answers.baseline}
+    extra: dict[str, Any] = {
+        "trees_share_of_log_odds": share,
+        "data_set_told_apart": answers.apart,
+        "pretraining": "each fold's network was pretrained without that fold's patients and, in eICU, hospitals",
     }
-    for data_set in np.unique(rows.data_set):
-        keep = (rows.data_set == data_set) & rows.reported & ~rows.too_soon
-        report["data_sets"][str(data_set)] = _of_set(rows.where(keep), keep, answers, judged, task, layout)
-        soon = (rows.data_set == data_set) & rows.reported & (rows.too_soon | ~rows.y[:, -1])
-        if rows.too_soon[soon].any():
-            figures = measure.figures(rows.too_soon[soon], judged.probability[soon, -1])
-            report["data_sets"][str(data_set)]["onset_within_60_min"] = figures
-    return report
-
-
-def _of_set(
-    rows: Table,
-    keep: NDArray[np.bool_],
-    answers: OutOfFold,
-    judged: calibrate.Judged,
-    task: Task,
-    layout: Layout,
-) -> dict[str, Any]:
-    y, p = rows.y[:, -1], judged.probability[keep, -1]
-    found: dict[str, Any] = {
-        "ensemble": measure.figures(y, p, rows.patient),
-        **{name: measure.figures(y, b[keep], rows.patient) for name, b in answers.baseline.items()},
-        "outcomes": {
-            outcome: measure.figures(rows.y[:, head], judged.probability[keep, head])
-            for head, outcome in enumerate(task.outcomes)
-        },
-        "ece_with_site_intercept": measure.site_ece(y, p),
-        "indeterminate_share": round(float(judged.doubtful[keep].mean()), 4),
-    }
-    groups = {"sex": rows.sex, "age": measure.age_band(rows.age), "ethnicity": rows.ethnicity}
+    later = ~rows.first
+    if rows.first.any():
+        extra["before_the_first_result"] = before_first(rows, judged)
+        extra["time_of_the_draw_stated"] = answers.stated
     if task.name == VENTILATION:
-        groups["landmark"] = rows.landmark.astype(int).astype(str)
-    else:
-        groups["analyte"] = rows.analyte
-        counts = np.maximum(
-            *(np.nan_to_num(rows.x[:, layout.column(a, "count")]) for a in ("troponin_t", "troponin_i"))
-        )
-        groups["draws"] = np.where(counts > 1, "two or more", "first")
-        found["forecast"] = calibrate.forecast_figures(rows, judged.forecast[keep])
-    return found | {"subgroups": measure.subgroups(y, p, groups)}
+        extra["mortality"] = mortality(bench)
+    return evaluate(
+        rows.where(later),
+        {name: p[later] for name, p in contenders.items()},
+        calibrate.where(judged, later),
+        tallies,
+        task,
+        layout,
+        members=calibrate.members(answers.blended(share)[0], calibration)[later],
+        aim=rows.aim[later],
+        extra=extra,
+    )
+
+
+def before_first(rows: Table, judged: calibrate.Judged) -> dict[str, Any]:
+    """Figures of questions asked before the first troponin has come back."""
+    from training import measure
+
+    found = {}
+    for name in np.unique(rows.data_set[rows.first]):
+        mine = rows.first & (rows.data_set == name)
+        aim, usual = rows.aim[mine], np.median(rows.aim[rows.first & (rows.data_set == name)])
+        forecast = judged.forecast[mine]
+        found[str(name)] = {
+            "rise": measure.figures(rows.y[mine, -1], judged.probability[mine, -1], rows.patient[mine]),
+            "mae_log": round(float(np.abs(aim - forecast[:, 1]).mean()), 4),
+            "mae_log_of_the_usual_value": round(float(np.abs(aim - usual).mean()), 4),
+            "coverage_80": round(float(((aim >= forecast[:, 0]) & (aim <= forecast[:, 2])).mean()), 4),
+        }
+    return found
 
 
 def envelope(rows: Table, layout: Layout) -> dict[str, Any]:
@@ -240,17 +176,17 @@ def envelope(rows: Table, layout: Layout) -> dict[str, Any]:
     players: dict[str, list[float] | None] = {}
     outside = np.zeros(len(rows), dtype=bool)
     for player, columns in layout.players.items():
+        if player in ASKED:
+            players[player] = list(AHEAD)
+            continue
         value = rows.x[:, columns[0]]
         seen = value[~np.isnan(value)]
         players[player] = [float(v) for v in np.percentile(seen, ENVELOPE)] if len(seen) else None
         if len(seen):
             low, high = np.percentile(seen, ENVELOPE)
             outside |= (value < low) | (value > high)
-    return {
-        "players": players,
-        "percentiles": ENVELOPE,
-        "training_rows_outside": round(float(outside.mean()), 4),
-    }
+    share = round(float(outside.mean()), 4)
+    return {"players": players, "percentiles": ENVELOPE, "training_rows_outside": share}
 
 
 def medoids(model: Ensemble, rows: Table) -> tuple[NDArray[np.float32], Floats]:
@@ -261,10 +197,11 @@ def medoids(model: Ensemble, rows: Table) -> tuple[NDArray[np.float32], Floats]:
     pools = [np.flatnonzero((rows.data_set == d) & rows.reported) for d in np.unique(rows.data_set)]
     size = max(200, min(2000, min(len(pool) for pool in pools)))
     chosen = np.concatenate([rng.choice(pool, size, replace=len(pool) < size) for pool in pools])
-    with torch.no_grad():
-        z, absent = model.standardised(torch.from_numpy(rows.x[chosen]))
-        points = model.joined(z, absent).numpy()
+    plain = torch.from_numpy(raw_columns(model, rows.x[chosen]))
+    absent = torch.isnan(plain)
+    points = torch.where(absent, 0.0, torch.clamp((plain - model.centre) / model.step, -4, 4)).numpy()
+    points = np.concatenate([points, absent.numpy()[:, model.asked] * 1.0], axis=1)
     clusters = KMeans(BACKGROUND, n_init=3, random_state=SEED).fit(points)
     nearest = np.array([int(np.argmin(((points - c) ** 2).sum(1))) for c in clusters.cluster_centers_])
-    weights = np.bincount(clusters.labels_, minlength=BACKGROUND) / len(points)
-    return rows.x[chosen[nearest]], weights.astype(np.float64)
+    weight = np.bincount(clusters.labels_, minlength=BACKGROUND) / len(points)
+    return rows.x[chosen[nearest]], weight.astype(np.float64)

@@ -29,6 +29,7 @@ class Task:
     inputs: tuple[str, ...]
     important: tuple[str, ...]
     shape: Shape
+    kind: str  # of the network's head: "onset" or "trend"
     alpha: float  # class-conditional conformal error rate: sets how much is called indeterminate
     argued: Mapping[str, str] = field(default_factory=dict)
     folds: int = 5
@@ -43,28 +44,30 @@ _LABS: Final = (
 TASKS: Final = (
     Task(
         name=VENTILATION,
-        version="0.1.0",
+        version="0.2.0",
         outcomes=("ventilation-6h", "ventilation-12h", "ventilation-24h"),
         hours=(6, 12, 24),
         data_sets=(CHALLENGE_2012, EICU),
-        inputs=(*_VITALS, "fio2", "ph", "pco2", "po2", "sao2", "lactate", *_LABS, "weight", "height"),
+        inputs=(*_VITALS, "fio2", "ph", "pco2", "po2", "sao2", "lactate", *_LABS, "care_unit", "course"),
         important=("rr", "spo2", "fio2", "hr", "sbp", "gcs", "temp", "ph", "pco2", "lactate", "creatinine"),
-        shape=Shape(dropout=0.5, hidden=0.05, epochs=10, batch=1024, rate=3e-3),
+        shape=Shape(epochs=3, rate=1.5e-3),
+        kind="onset",
         alpha=0.30,
     ),
     Task(
         name=TROPONIN,
-        version="0.1.0",
+        version="0.2.0",
         outcomes=("troponin-rise-24h",),
         hours=(24,),
         data_sets=(CHALLENGE_2012, CHALLENGE_2019, EICU),
         inputs=(
             *("troponin_t", "troponin_i", "hs_troponin_t", "hs_troponin_i", "ck_mb"),
             *("hr", "sbp", "map", "temp", "spo2", "gcs", "creatinine", "bun", "potassium", "bicarbonate"),
-            *("glucose", "lactate", "ph", "haematocrit", "wbc", "platelets"),
+            *("glucose", "lactate", "ph", "haematocrit", "wbc", "platelets", "care_unit", "course", "hours_ahead"),
         ),
         important=("creatinine", "hr", "sbp", "haematocrit"),
-        shape=Shape(hidden=0.05, epochs=30, batch=512),
+        shape=Shape(epochs=12, batch=256, dropout=0.4),
+        kind="trend",
         alpha=0.30,
     ),
 )

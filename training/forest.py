@@ -1,0 +1,99 @@
+"""The trees beside the network: one LightGBM booster a member, grown on that member's bootstrap of patients.
+
+They see what the network's second half sees raw: engineered columns, ratios, the newest troponin's course; not the
+codes. Each data set enters with its own log-odds, so that how common the outcome was there teaches nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.features import Layout
+from training.learning import Examples, bootstrap, stated
+from training.network import Ensemble, raw_columns
+
+Rows = NDArray[np.float32]
+ROUNDS: Final = 110
+GROWN: Final[Mapping[str, Any]] = {
+    "objective": "binary",
+    "learning_rate": 0.07,
+    "num_leaves": 12,
+    "min_child_samples": 150,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "feature_fraction": 0.3,
+    "reg_lambda": 20.0,
+    "max_bin": 63,
+    "verbose": -1,
+    "deterministic": True,
+    "force_row_wise": True,
+}
+MOVED: Final[Mapping[str, Any]] = {**GROWN, "objective": "regression_l1", "min_child_samples": 60}
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """A booster a member for the headline, and for a trend one for the median of log(next / latest)."""
+
+    members: tuple[lightgbm.Booster, ...]
+    median: lightgbm.Booster | None
+    offset: float
+
+    def logits(self, raw: Rows) -> NDArray[np.float32]:
+        """[N,M] log-odds for raw columns [N,C]."""
+        found = [np.asarray(b.predict(raw, raw_score=True)) for b in self.members]
+        return (np.stack(found, axis=1) + self.offset).astype(np.float32)
+
+    def moved(self, raw: Rows) -> NDArray[np.float32]:
+        """[N] log(next / latest)."""
+        if self.median is None:
+            raise ValueError("this forest forecasts nothing")
+        return np.asarray(self.median.predict(raw), dtype=np.float32)
+
+
+def grow(model: Ensemble, rows: Examples, layout: Layout, seed: int, threads: int, tick: Callable[[], None]) -> Forest:
+    """Trees on the rows the network was trained on, with the same bootstraps and the same draws stated."""
+    rng = np.random.default_rng(seed)
+    weight = bootstrap(rows.patient, model.shape.members, rng)
+    x = stated(rows, layout, rng)
+    raw, offsets = raw_columns(model, x), offsets_of(rows)
+    members = []
+    for member in range(model.shape.members):
+        drawn = weight[:, member] > 0
+        data = lightgbm.Dataset(
+            raw[drawn], rows.y[drawn], weight=weight[drawn, member], init_score=offsets[drawn], params={"max_bin": 63}
+        )
+        settings = {**GROWN, "seed": seed + member, "num_threads": threads}
+        members.append(lightgbm.train(settings, data, ROUNDS))
+        tick()
+    median = None
+    if model.trend:
+        there = ~np.isnan(rows.aim)
+        data = lightgbm.Dataset(raw[there], rows.aim[there] - base(model, x[there]), params={"max_bin": 63})
+        median = lightgbm.train({**MOVED, "seed": seed, "num_threads": threads}, data, ROUNDS)
+    return Forest(tuple(members), median, float(model.offset.item()))
+
+
+def base(model: Ensemble, x: Rows) -> NDArray[np.float32]:
+    """What a forecast starts from [N]: the log of the newest troponin, or what is usual."""
+    import torch
+
+    with torch.no_grad():
+        found: NDArray[np.float32] = model.latest(torch.from_numpy(x[:, model.encoder.columns]))[:, 0].numpy()
+    return found
+
+
+def offsets_of(rows: Examples) -> NDArray[np.float64]:
+    """Log-odds of the outcome in each row's data set."""
+    found = np.zeros(len(rows.y))
+    for data_set in np.unique(rows.data_set):
+        mine = rows.data_set == data_set
+        events = rows.y[mine].sum() + 0.5
+        found[mine] = np.log(events / ((~rows.y[mine]).sum() + 0.5))
+    return found
