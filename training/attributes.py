@@ -136,8 +136,7 @@ def _person(task: Task) -> str:
 def _represented(rows: Rows) -> str:
     """Age, sex and ethnicity of the patients trained on, a sentence a data set."""
     return " ".join(
-        _people(str(name), audit.population(rows.where(rows.data_set == name)))
-        for name in np.unique(rows.data_set)
+        _people(str(name), audit.population(rows, rows.data_set == name)) for name in np.unique(rows.data_set)
     )
 
 

@@ -93,21 +93,21 @@ def fairness(subgroups: Mapping[str, Cells]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def population(rows: Rows) -> dict[str, Any]:
-    """Who the rows are of: patients once each, by age, sex and ethnicity, at their first moment."""
-    _, once = np.unique(rows.patient, return_index=True)
-    age = rows.age[once]
+def population(rows: Rows, keep: NDArray[np.bool_]) -> dict[str, Any]:
+    """Who the rows of a mask are of: patients once each, by age, sex and ethnicity, at their first moment."""
+    _, once = np.unique(rows.patient[keep], return_index=True)
+    age = rows.age[keep][once]
     age = age[np.isfinite(age)]
     low, middle, high = np.percentile(age, [25, 50, 75]) if len(age) else (np.nan,) * 3
     return {
-        "rows": len(rows),
-        "with_the_outcome": int(rows.y[:, -1].sum()),
+        "rows": int(keep.sum()),
+        "with_the_outcome": int(rows.y[keep, -1].sum()),
         "patients": len(once),
-        "hospitals": len(np.unique(rows.site)),
+        "hospitals": len(np.unique(rows.site[keep])),
         "age_median": round(float(middle), 1) if len(age) else None,
         "age_quartiles": [round(float(low), 1), round(float(high), 1)] if len(age) else None,
-        "sex": shares(rows.sex[once]),
-        "ethnicity": shares(rows.ethnicity[once]),
+        "sex": shares(rows.sex[keep][once]),
+        "ethnicity": shares(rows.ethnicity[keep][once]),
     }
 
 

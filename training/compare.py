@@ -40,6 +40,7 @@ def compared(ground: Ground) -> dict[str, Any]:
 def others_at(ground: Ground) -> list[dict[str, Any]]:
     """A row for each contender and operating point: its rates, and the model's at that point on the same rows."""
     found: list[dict[str, Any]] = []
+    whole = operating.points(ground.seen, ground.model, ground.draws)
     for name, values in ground.contenders.items():
         known = np.isfinite(values)
         y = ground.y[known]
@@ -47,7 +48,7 @@ def others_at(ground: Ground) -> list[dict[str, Any]]:
             continue
         seen, draws = ground.seen.where(known), ground.draws.where(known)
         theirs = operating.points(seen, values[known], draws)
-        ours = operating.points(seen, ground.model[known], draws)
+        ours = whole if known.all() else operating.points(seen, ground.model[known], draws)
         for their, our in zip(theirs, ours, strict=True):
             brief = {key: their[key] for key in BRIEF}
             found.append(

@@ -86,15 +86,14 @@ def evaluate(
         raise ValueError(f'the comparison needs a contender called "{MODEL}"')
     beside = {name: values for name, values in bedside(rows).items() if name not in contenders}
     everybody = {MODEL: contenders[MODEL], **contenders, **beside}
-    trained = rows.where(~rows.too_soon)
     report: dict[str, Any] = {
         "split": f"{task.folds} folds by hospital in eICU, by patient elsewhere; calibration cross-fitted over them",
         "headline": task.outcomes[-1],
         "definitions": dict(DEFINITIONS),
         "readers": {name: tally.as_json() for name, tally in tallies.items()},
         "population": {
-            str(name): audit.population(trained.where(trained.data_set == name))
-            for name in np.unique(trained.data_set)
+            str(name): audit.population(rows, (rows.data_set == name) & ~rows.too_soon)
+            for name in np.unique(rows.data_set)
         },
         "indeterminate": judged.indeterminate,
         "data_sets": {},
