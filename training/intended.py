@@ -71,8 +71,10 @@ INTENDED: Final[Mapping[str, Intended]] = {
             "Onsets within 60 minutes are left out of training and of the figures, and are reported apart.",
             "Respiratory rate and SpO2 were learned from the eICU demo alone, 1,400 stays: in Challenge 2012 "
             "that a respiratory rate was charted says 'never ventilated', so it is never read there.",
-            "Saturation and pH alone move it little, and against expectation: a low SpO2 or a low pH with all else the "
-            "same does not raise the answer. Together with breathing, oxygen and consciousness the order is right.",
+            "Weight and height are no inputs. Challenge 2012 gives both at 00:00 whenever they were charted: 99 of 100 "
+            "stays ventilated at any later hour have a weight there, and 80 of 100 never ventilated. Trees that may see "
+            "this rank better on that set (AUROC 0.742 against 0.696) and would be wrong at a bedside.",
+            "Only the kind of intensive care unit is known of the admission: no diagnosis, no operation.",
             "FiO2 may betray undocumented ventilation; figures of trees without it stand beside.",
             "Discharge or death without ventilation counts as not ventilated.",
             "eICU stays flagged as ventilated on day 1 without a time are left out (96 of 1,518).",
