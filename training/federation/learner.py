@@ -1,13 +1,12 @@
 """The network that sites train together: what they agree on first, what of it travels, and how it learns.
 
-Everything here that knows training.network. Another network is trained across sites by changing this file alone.
+All that knows training.network and training.learning is here: another network is trained across sites by changing
+this file alone. Left out of what is shared: pretraining, and the trees that the released model is blended with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Protocol
@@ -15,16 +14,15 @@ from typing import Any, Final, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.hooks import RemovableHandle
 
+import training.learning
 import training.network
-from inference.assessment import VENTILATION
-from inference.features import Layout, layout_for
+from inference.features import INTERVALS, Layout, layout_for
 from training.federation import scaling
 from training.federation.recipe import Recipe
+from training.learning import Examples, fit
 from training.matrix import Table
-from training.network import BENDS, Ensemble, Shape, ask, fit, hazards
+from training.network import BENDS, Ensemble, Shape, ask, raw_columns
 
 PASSES: Final = (
     2  # times that sites are asked for sums before training: centre and step first, then the bends
@@ -53,23 +51,34 @@ class Learner(Protocol):
 def told(rows: Table, recipe: Recipe, agreed: Agreed) -> dict[str, NDArray[Any]]:
     """What a site says of its rows before training: sums and counts that add up over sites. No row's values."""
     model = _blank(recipe, agreed)
-    with torch.no_grad():
-        plain = model._plain(torch.from_numpy(rows.x)).numpy()
-    if "centre" not in agreed:
-        return scaling.sums(plain, rows.patient) | _events(rows)
-    columns = model.bent
-    z = (plain[:, columns] - agreed["centre"][columns]) / agreed["step"][columns]
-    return {"histogram": scaling.histogram(z, rows.patient)}
+    plain = raw_columns(model, rows.x)
+    if "centre" in agreed:
+        columns = model.bent
+        z = (plain[:, columns] - agreed["centre"][columns]) / agreed["step"][columns]
+        return {"histogram": scaling.histogram(z, rows.patient)}
+    read = model.encoder
+    course = rows.x[:, read.courses].reshape(len(rows), len(read.variables), len(INTERVALS))
+    return {
+        **{f"columns/{name}": total for name, total in scaling.sums(plain, rows.patient).items()},
+        **{f"courses/{name}": total for name, total in scaling.sums(course, rows.patient).items()},
+        **_outcomes(rows),
+    }
 
 
 def agree(agreed: Agreed, total: dict[str, NDArray[Any]]) -> Agreed:
     """What is agreed once every site's sums of this pass are added up."""
-    if "centre" not in agreed:
-        centre, step = scaling.moments(total)
-        happened, risk = total["events"] + 0.5, total["at_risk"] + 1.0
-        offset = np.log(happened / (risk - happened)).astype(np.float32)
-        return {"centre": centre, "step": step, "offset": offset}
-    return {**agreed, "bends": scaling.percentiles(total["histogram"], BENDS)}
+    if "centre" in agreed:
+        return {**agreed, "bends": scaling.percentiles(total["histogram"], BENDS)}
+    centre, step = scaling.moments(scaling.named(total, "columns/"))
+    course_centre, course_step = scaling.moments(scaling.named(total, "courses/"))
+    offset = np.log((total["with_outcome"] + 0.5) / (total["without"] + 0.5))
+    return {
+        "centre": centre,
+        "step": step,
+        "encoder.centre": course_centre.reshape(1, -1, 1),
+        "encoder.step": course_step.reshape(1, -1, 1),
+        "offset": offset.astype(np.float32),
+    }
 
 
 def learner(recipe: Recipe, agreed: Agreed) -> Learner:
@@ -79,7 +88,7 @@ def learner(recipe: Recipe, agreed: Agreed) -> Learner:
 
 def sources() -> list[Path]:
     """The files that decide what a trained network is: when they change, nothing is resumed."""
-    modules: tuple[ModuleType, ...] = (training.network, scaling)
+    modules: tuple[ModuleType, ...] = (training.network, training.learning, scaling)
     return [Path(str(module.__file__)) for module in modules] + [Path(__file__)]
 
 
@@ -102,45 +111,23 @@ class _Network:
                 parameter.copy_(torch.from_numpy(np.array(arrays[name], np.float32)))
 
     def fit(self, rows: Table, seed: int, epochs: int, rate: float, proximal: float) -> int:
-        model, offset = self._model, self._model.offset.clone()
-        model.shape = replace(model.shape, epochs=epochs, rate=rate)
-        pulls = [_pulled(parameter, proximal) for parameter in model.parameters()]
-        try:
-            fit(model, rows.x, rows.y, rows.change, rows.patient, rows.data_set, self._layout, seed)
-        finally:
-            for pull in pulls:
-                pull.remove()
-        model.offset.copy_(offset)  # agreed by all sites; fitting had set the site's own
+        offset = self._model.offset.clone()
+        examples = Examples.of(rows)
+        fit(self._model, examples, self._layout, seed, epochs=epochs, rate=rate, pull=proximal)
+        self._model.offset.copy_(offset)  # agreed by all sites; fitting had set the site's own
         return len(rows)
 
     def ask(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         logits, _ = ask(self._model, x)
-        return _headline(logits.astype(np.float64))
+        headline: NDArray[np.float32] = logits[:, :, -1].mean(axis=1)
+        return headline
 
 
-def _pulled(parameter: Tensor, proximal: float) -> RemovableHandle:
-    towards = partial(_pull, parameter, parameter.detach().clone(), proximal)
-    handle: RemovableHandle = parameter.register_hook(towards)  # type: ignore[no-untyped-call]  # torch's own
-    return handle
-
-
-def _pull(parameter: Tensor, start: Tensor, proximal: float, gradient: Tensor) -> Tensor:
-    """The gradient of FedProx's term, proximal / 2 times the squared distance from where the round began, added."""
-    return gradient + proximal * (parameter.detach() - start)
-
-
-def _headline(logits: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Hazards of successive windows [N,M,K] -> log-odds of the event by the end of the last, members' mean [N]."""
-    free = np.logaddexp(0.0, logits.mean(axis=1)).sum(axis=1)  # minus the log of "never"
-    odds: NDArray[np.float32] = (free + np.log1p(-np.exp(-free))).astype(np.float32)
-    return odds
-
-
-def _events(rows: Table) -> dict[str, NDArray[Any]]:
-    """Events and rows at risk by window [H]; both nothing where fewer than ten patients had the event."""
-    events, at_risk = hazards(rows.y)
-    shown = scaling.patients(events > 0, rows.patient) >= scaling.FEWEST
-    return {"events": events.sum(0) * shown * 1.0, "at_risk": at_risk.sum(0) * shown * 1.0}
+def _outcomes(rows: Table) -> dict[str, NDArray[Any]]:
+    """Rows with and without the headline outcome, each [1]; both nothing where fewer than ten patients had it."""
+    y = rows.y[:, -1:]
+    shown = scaling.patients(y, rows.patient) >= scaling.FEWEST
+    return {"with_outcome": y.sum(0) * shown * 1.0, "without": (~y).sum(0) * shown * 1.0}
 
 
 def _layout(recipe: Recipe) -> Layout:
@@ -152,8 +139,7 @@ def _blank(recipe: Recipe, agreed: Agreed) -> Ensemble:
     torch.manual_seed(recipe.seed)
     layout = _layout(recipe)
     nothing = np.full((1, len(layout.names)), np.nan, np.float32)
-    shape = Shape(**recipe.shape)
-    model = Ensemble(layout, nothing, recipe.heads, shape, forecast=recipe.task != VENTILATION)
+    model = Ensemble(layout, nothing, Shape(**recipe.shape), recipe.kind)
     for name, value in agreed.items():
         model.get_buffer(name).copy_(torch.from_numpy(np.array(value, np.float32)))
     return model

@@ -21,7 +21,7 @@ class Recipe:
 
     task: str
     inputs: tuple[str, ...]
-    heads: int
+    kind: str  # of the network's head, as training.tasks has it
     shape: Mapping[str, Any]  # of the network, as training.tasks has it
     rounds: int
     epochs: int
@@ -66,7 +66,7 @@ def recipe_for(
     return Recipe(
         task=task.name,
         inputs=task.inputs,
-        heads=len(task.outcomes),
+        kind=task.kind,
         shape=asdict(task.shape),
         rounds=rounds,
         epochs=epochs or max(1, round(task.shape.epochs / rounds)),

@@ -104,7 +104,8 @@ def table(task: str, said: Mapping[str, Any]) -> str:
             _row(["---"] * len(heads)),
         ]
         for name, cells in said["figures"].items():
-            shown = [_cell(cells[column], figure) for column in (*WAYS, *AGAINST)]
+            shown = [_cell(cells[way], figure) for way in WAYS]
+            shown += [_cell(cells[title], figure, "+") for title in AGAINST]
             lines.append(_row([name, people.get(name, ""), *shown]))
         lines.append("")
     return "\n".join(lines)
@@ -150,9 +151,9 @@ def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cell(found: Mapping[str, Any], figure: str) -> str:
+def _cell(found: Mapping[str, Any], figure: str, sign: str = "") -> str:
     if figure not in found:
         return str(found.get("withheld", ""))
-    sign = "+" if "rows" not in found and "sites" not in found and found[figure] > 0 else ""
     bounds = found[f"{figure}_95"]
-    return f"{sign}{found[figure]:.3f}" + (f" ({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else "")
+    within = f" ({bounds[0]:{sign}.3f} to {bounds[1]:{sign}.3f})" if bounds else ""
+    return f"{found[figure]:{sign}.3f}{within}"

@@ -6,6 +6,7 @@ sites are thereby thinner than they are; percentiles serve only to say where a r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -17,15 +18,21 @@ Floats = NDArray[np.float64]
 
 
 def sums(values: NDArray[np.floating[Any]], patient: NDArray[np.str_]) -> dict[str, Floats]:
-    """Of columns [N,W] with NaN where nothing is: count, sum and sum of squares, each [W]."""
+    """Of columns [N,W], or [N,W,S] with S values a row, NaN where nothing is: count, sum, sum of squares [W]."""
+    values = values[:, :, None] if values.ndim == 2 else values
     there = ~np.isnan(values)
-    shown = patients(there, patient) >= FEWEST
-    held = np.where(there, values, 0.0).astype(np.float64)
+    shown = patients(there.any(axis=2), patient) >= FEWEST
+    held = np.where(there, values, 0.0)
     return {
-        "count": there.sum(axis=0) * shown * 1.0,
-        "sum": held.sum(axis=0) * shown,
-        "squares": (held**2).sum(axis=0) * shown,
+        "count": there.sum(axis=(0, 2)) * shown * 1.0,
+        "sum": held.sum(axis=(0, 2), dtype=np.float64) * shown,
+        "squares": np.einsum("nws,nws->w", held, held, dtype=np.float64) * shown,
     }
+
+
+def named(total: Mapping[str, Floats], first: str) -> dict[str, Floats]:
+    """The parts whose names begin so, without that beginning."""
+    return {name.removeprefix(first): part for name, part in total.items() if name.startswith(first)}
 
 
 def moments(total: dict[str, Floats]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
