@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -397,6 +398,13 @@ def test_a_missing_environment_says_how_it_is_made(
     said = capsys.readouterr().err
     assert "Flower is not installed in .none/. Make it with 'make .venv-federated/.ready'" in said
     assert "pip install -r requirements-federated.txt" in said
+
+
+def test_a_request_to_end_leaves_by_the_way_on_which_processes_are_stopped() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit, match="143"), command._leaving():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_flower_is_handed_no_code_and_the_version_that_is_pinned() -> None:

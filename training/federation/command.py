@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -48,7 +50,7 @@ def main(options: argparse.Namespace) -> int:
     chosen = TASKS if options.task == "all" else (task(options.task),)
     for one in chosen:
         try:
-            with _telling(one.name) as say:
+            with _leaving(), _telling(one.name) as say:
                 said = _one(one, options, say)
         except (DataMissing, EnvironmentMissing, FederationFailed) as refused:
             sys.stderr.write(f"{one.name}: {refused}\n")
@@ -88,6 +90,20 @@ def _packages(environment: Path) -> dict[str, str]:
     flower = sorted(environment.glob("lib/python*/site-packages/flwr-*.dist-info"))
     here = {name: metadata.version(name) for name in ("numpy", "torch")}
     return {"flwr": flower[-1].name.split("-")[1].removesuffix(".dist"), **here} if flower else here
+
+
+@contextmanager
+def _leaving() -> Iterator[None]:
+    """A request to end is an ordinary way out, on which the sites' processes are stopped too."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,8 +98,7 @@ def processes(homes: list[Path], work: Path, environment: Path = ENVIRONMENT) ->
         }  # fmt: skip
         yield Processes(link, nodes, logs, bin_, given)
     finally:
-        for process in reversed(started):
-            stop(process)
+        stop(started)
 
 
 def run(running: Processes, recipe: Recipe, folder: Path, say: Say, *, patience: float = PATIENCE) -> Path:
@@ -129,15 +128,18 @@ def run(running: Processes, recipe: Recipe, folder: Path, say: Say, *, patience:
     return folder / FINISHED
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends one process that was started here with those it started, its session's: politely, and then not."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(LEAVING)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Ends processes that were started here, each with those it started, its session's: politely, and then not."""
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+    end = time.monotonic() + LEAVING
+    for process in processes:
+        try:
+            process.wait(max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _submit(running: Processes, recipe: Recipe, folder: Path, patience: float) -> None:
