@@ -1,8 +1,8 @@
 """Raw out-of-fold answers -> calibration.json, and the probabilities every figure is made of.
 
 Platt scaling, one slope and intercept per raw logit: it keeps the ranking. A horizon inside the next one is asked
-given that one: 6 h only among those ventilated within 12, 12 h only among those within 24. For judging it is fitted on the
-other folds; what ships is fitted on all. Limits of what the model stands behind come from the same
+given that one: 6 h only among those ventilated within 12, 12 h only among those within 24. For judging it is fitted
+on the other folds; what ships is fitted on all. Limits of what the model stands behind come from the same
 out-of-fold answers.
 """
 

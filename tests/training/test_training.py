@@ -12,7 +12,6 @@ import pytest
 
 pytest.importorskip("lightgbm", reason="training needs requirements-train.txt")
 
-from inference.assessment import VENTILATION
 from inference.chart import Event, Measurement, Person, Record, Source
 from inference.features import features, layout_for
 from inference.model import load
@@ -118,11 +117,11 @@ def test_no_input_of_the_shipped_runs_is_a_respiratory_rate_learned_from_challen
     assert "rr" not in {column.variable for column in COLUMNS.values()}
 
 
-def test_a_patient_in_two_folds_is_a_leak(rows: Table) -> None:
+def test_a_patient_in_two_folds_is_a_leak(rows: Table, tmp_path: Path) -> None:
     fold = folds(rows, 2)
     assert leaks.straddling(rows, fold) == 0
     with pytest.raises(leaks.Leak, match="more than one fold"):
-        scan.report(rows, np.arange(len(rows)) % 2, SMALL, layout_for(SMALL.inputs, SMALL.name), bench(Path()))
+        scan.report(rows, np.arange(len(rows)) % 2, SMALL, layout_for(SMALL.inputs, SMALL.name), bench(tmp_path))
 
 
 def test_hospitals_that_share_a_patient_stay_in_one_fold(rows: Table) -> None:
