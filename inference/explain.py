@@ -78,9 +78,9 @@ def explain_many(
     systems = tuple(dict.fromkeys(system_of(name) for name in names))
     group = np.array([systems.index(system_of(name)) for name in names], dtype=np.intp)
     drawn = tuple(seeds)
-    games = (
-        (_game(code, model, names, group), seed) for code, seed in zip(model.encode(x), drawn, strict=True)
-    )
+    # A row is encoded alone: in company, its codes may differ in the last bit.
+    codes = (model.encode(row[None, :])[0] for row in x)
+    games = ((_game(code, model, names, group), seed) for code, seed in zip(codes, drawn, strict=True))
     played = owen_many(model.headline_of, games, PAIRS, model.rows_at_once)
     for chart, seed, found in zip(charts, drawn, played, strict=True):
         yield _explanation(found, model, names, systems, chart, seed)

@@ -45,9 +45,8 @@ __all__ = ["MANIFEST", "PARTS", "Answer", "Calibration", "Graphs", "Model", "loa
 
 NORMAL_95: Final = 1.959964
 ROWS: Final = 8192  # in one question to a graph: what it makes of more would only fill the memory
-AT_ONCE: Final = (
-    512  # rows of codes in one question of an explanation: enough to be fast, few enough for a cache
-)
+AT_ONCE: Final = (256, 1024)  # rows of codes in one question of an explanation, fewest and most
+CACHE: Final = 1_200_000  # bytes such a question may take: what stays near the processor
 AT_ONCE_CUDA: Final = 65_536  # a GPU is fed by the ten thousand
 HEADLINE_TOLERANCE: Final = 1e-4
 Rows = NDArray[np.float32]
@@ -103,7 +102,8 @@ class Model:
         self.base_rate = calibration.base_rate
         self.envelope = envelope
         self.device = graphs.model.device
-        self.rows_at_once = AT_ONCE_CUDA if self.device == CUDA else AT_ONCE
+        fitting = int(np.clip(CACHE // (4 * graphs.model.width), *AT_ONCE))
+        self.rows_at_once = AT_ONCE_CUDA if self.device == CUDA else fitting
         self._graphs = graphs
         self._owner = _owners(self.codes, graphs.model.width)
         self.background, self.background_weights = background

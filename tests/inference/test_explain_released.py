@@ -122,16 +122,13 @@ def test_twice_explained_is_the_same_to_the_last_bit(model: Model, seen: Chart) 
     assert explain(x, model, seen, seed=1) == explain(x, model, seen, seed=1)
 
 
-def test_many_patients_are_explained_as_each_alone(model: Model) -> None:
+def test_many_patients_are_explained_as_each_alone(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     charts = list(PATIENTS.values())
     x = np.stack([features(seen, model.layout) for seen in charts])
     alone = [explain(row, model, seen, seed=i) for i, (row, seen) in enumerate(zip(x, charts, strict=True))]
     assert list(explain_many(x, model, charts, range(3))) == alone
-    model.rows_at_once = 65_536  # as on a GPU: the rows of all three in one question
-    try:
-        together = list(explain_many(x, model, charts, range(3)))
-    finally:
-        model.rows_at_once = 512
+    monkeypatch.setattr(model, "rows_at_once", 65_536)  # as on a GPU: the rows of all three in one question
+    together = list(explain_many(x, model, charts, range(3)))
     for one, other in zip(together, alone, strict=True):
         assert one.model_rows == other.model_rows
         pushes = {reason.variable: reason.push for reason in other.reasons}
