@@ -25,10 +25,12 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from ehr.errors import EhrError
+from inference.features import CARE_UNITS
 from inference.vocabulary import Vocabulary, vocabulary
 
 CODES_FILE: Final = Path(__file__).with_name("codes.toml")
 EVENT_KINDS: Final = ("ventilation", "niv", "high-flow", "icu")
+OTHER_UNIT: Final = "other"  # a care unit that is known, and of none of the kinds
 Code = tuple[str, str]  # system, code
 
 
@@ -105,6 +107,8 @@ class CodeTable:
     stay_classes: frozenset[str]
     intensive_places: frozenset[str]
     intensive_words: re.Pattern[str]
+    care_units: Mapping[Code, str]  # a kind of `CARE_UNITS`, or OTHER_UNIT
+    care_unit_names: Mapping[str, str]  # lower-case words, "*" for any ending -> the same
     conditions: Mapping[Code, str]
     condition_stems: Mapping[str, str]  # ICD-10 stem -> condition
     assays: Mapping[str, Assay]
@@ -181,6 +185,8 @@ def code_table(path: Path = CODES_FILE) -> CodeTable:
         stay_classes=frozenset(data["stay"]["classes"]),
         intensive_places=frozenset(data["stay"]["intensive_places"]),
         intensive_words=any_word(data["stay"]["intensive_words"]),
+        care_units=MappingProxyType(dict(_care_unit_codes(data["care_units"], systems))),
+        care_unit_names=MappingProxyType(dict(_care_unit_names(data["care_units"]))),
         conditions=MappingProxyType(
             {
                 (systems["snomed"], code): name
@@ -336,6 +342,27 @@ def _events(data: Mapping[str, Any], systems: Mapping[str, str]) -> Iterator[tup
                 yield (systems[short], code), kind
     for code in data["stay"]["intensive_snomed"]:
         yield (systems["snomed"], code), "icu"
+
+
+def _care_unit_codes(data: Mapping[str, Any], systems: Mapping[str, str]) -> Iterator[tuple[Code, str]]:
+    for kind, row in _kinds(data):
+        for short in ("role", "hsloc", "snomed"):
+            yield from (((systems[short], code), kind) for code in row.get(short, ()))
+
+
+def _care_unit_names(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for kind, row in _kinds(data):
+        yield from ((name, kind) for name in row["names"])
+        yield from ((f"{stem} {care}", kind) for stem in row["stems"] for care in data["care"])
+
+
+def _kinds(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for kind, row in data.items():
+        if kind == "care":
+            continue
+        if kind not in (*CARE_UNITS, OTHER_UNIT):
+            raise CodesError("is no kind of care unit", f"codes.toml [care_units.{kind}]")
+        yield kind, row
 
 
 def _orders(name: str, row: Mapping[str, Any], data: Mapping[str, Any], systems: Mapping[str, str]) -> Orders:

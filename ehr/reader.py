@@ -32,9 +32,10 @@ from ehr.lexicon import Lexicon, lexicon
 from ehr.moments import Clock, NotUsed
 from ehr.observations import WRONG, Observations, Sink
 from ehr.persons import condition_of, read_person
+from ehr.units import PlacedRecord, Unit, read_units, site_map
 from inference.chart import Event, Measurement, Person, Record, Refusal
 
-NO_LOCAL_CODES: Mapping[str, str] = MappingProxyType({})
+NONE: Mapping[str, str] = MappingProxyType({})
 LISTED: Final = 200  # refusals named one by one; the rest are counted
 BY_CODE: Final = frozenset(
     {"code-unknown", "venous-gas", "ratio-of-inputs", "not-an-input", "ignored-here"}
@@ -54,7 +55,8 @@ def read_record(
     patient: str,
     resources: Iterable[Resource],
     *,
-    local_codes: Mapping[str, str] = NO_LOCAL_CODES,
+    local_codes: Mapping[str, str] = NONE,
+    care_units: Mapping[str, str] = NONE,
     zone: tzinfo = UTC,
     base: str = "",
     truncated: bool = False,
@@ -62,16 +64,17 @@ def read_record(
 ) -> Record:
     """Everything `resources` say of `patient` (an id without type).
 
-    `local_codes` are the tenant's own (see `ehr.codes`); `zone` places dates without a time of day; with
-    `base`, an absolute reference to a patient on another server is another patient. The same type and id
-    counts once, newest version; foreign rows are refused.
+    `local_codes` and `care_units` are the tenant's own (see `ehr.codes`, `ehr.units`); `zone` places dates
+    without a time of day; with `base`, an absolute reference to a patient on another server is another patient.
+    The same type and id counts once, newest version; foreign rows are refused. Which care unit the patient lay
+    in is told by the record's charts, each for its own moment, and not by `Record.person`.
 
     `in_order` promises that the Patient and every Device come before the Observations: these are then read as
     they come and none is held, which halves the time of a long export.
     """
     reading = _Reading(patient, lexicon(local_codes), zone, base, in_order)
     reading.collect(resources)
-    return reading.record(truncated)
+    return reading.record(truncated, care_units)
 
 
 class _Reading:
@@ -140,15 +143,21 @@ class _Reading:
         """What reads Observations, knowing the person's sex and the devices taken so far."""
         return Observations(self.lexicon, self.clock, self.person.sex, self._device_words(), self.sink)
 
-    def record(self, truncated: bool) -> Record:
+    def record(self, truncated: bool, care_units: Mapping[str, str]) -> Record:
         for where, row in self._of("Observation"):
             self._each(where, self.observations.read, row, where)
         for where, row in self._contained_observations():
             self._each(where, self.observations.read, row, where)
         measurements = self._coherent()
         events, given = self._events(measurements)
-        return Record(
-            self.patient, self.person, (*measurements, *given), tuple(events), self._refusals(), truncated
+        return PlacedRecord(
+            self.patient,
+            self.person,
+            (*measurements, *given),
+            tuple(events),
+            self._refusals(),
+            truncated,
+            units=self._units(care_units),
         )
 
     def _each(self, where: str, read: Any, *arguments: Any) -> Any:
@@ -244,6 +253,11 @@ class _Reading:
         levels = self.lexicon.vocabulary["oxygen_device"].levels
         shown = [*evidence_events(self.sink.evidence, admissions), *device_events(charted, levels)]
         return [*events.found, *shown], events.given
+
+    def _units(self, care_units: Mapping[str, str]) -> tuple[Unit, ...]:
+        """Where the patient lay when; an Encounter that is not used is refused among the events."""
+        stays = [row for row in self.rows.get("Encounter", {}).values() if self._is_ours(row)]
+        return read_units(stays, self.rows.get("Location", {}), site_map(care_units), self.clock)
 
     def _refuse(self, where: str, reason: str, detail: str) -> None:
         self.sink.refused.append((where, reason, detail))

@@ -80,7 +80,9 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One site. `issuer` is its FHIR base; `local_codes` map "system|code" to a vocabulary variable."""
+    """One site. `issuer` is its FHIR base; `local_codes` map "system|code" to a vocabulary variable, `care_units`
+    a place's reference, identifier or name to a kind of care unit, "" for a mixed or another one.
+    """
 
     id: str
     name: str
@@ -97,6 +99,7 @@ class Tenant:
     cds_clients: tuple[CdsClient, ...] = ()
     cors_origins: tuple[str, ...] = ()
     local_codes: Mapping[str, str] = field(default_factory=dict)
+    care_units: Mapping[str, str] = field(default_factory=dict)
     confirmed_assays: frozenset[str] = frozenset()
     models: Mapping[str, ModelPolicy] = field(
         default_factory=lambda: {name: ModelPolicy() for name in MODELS}

@@ -1,7 +1,7 @@
 """One site's TOML file -> Tenant, read strictly.
 
 Refuses, naming file, key and remedy: unknown keys, plain http (loopback excepted outside production),
-wildcard scopes and origins, variables and assays nobody here knows, weak keys, contradicting thresholds.
+wildcard scopes and origins, variables, care units and assays nobody here knows, weak keys, contradicting thresholds.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ from ehr.site import (
     Tenant,
 )
 from ehr.tables import Table
+from ehr.units import plain
 from inference.assays import assay_table
 from inference.assessment import State
+from inference.features import CARE_UNITS
 from inference.vocabulary import vocabulary
 
 
@@ -61,6 +63,7 @@ def load_tenant(path: Path, *, production: bool) -> Tenant:
         cds_clients=tuple(map(_cds_client, table.tables("cds_clients"))),
         cors_origins=table.origins("cors_origins"),
         local_codes=_local_codes(table.table("local_codes")),
+        care_units=_care_units(table.table("care_units")),
         confirmed_assays=frozenset(table.texts("confirmed_assays", allowed=_assays())),
         models=_models(table.table("models")),
         time_zone=_zone(table),
@@ -164,6 +167,21 @@ def _local_codes(table: Table) -> Mapping[str, str]:
             raise table.refuse(key, f"maps to '{variable}', which is no variable; {hint}")
         codes[key] = variable
     return MappingProxyType(codes)
+
+
+def _care_units(table: Table) -> Mapping[str, str]:
+    """A place's reference, identifier or name -> its kind; "" is a mixed or another unit."""
+    kinds, seen = dict[str, str](), dict[str, str]()
+    remedy = f'give one of {", ".join(CARE_UNITS)}, or "" for a mixed or another unit'
+    for key in table:
+        kind = kinds[key] = table.text(key, "", remedy=remedy)
+        if kind not in (*CARE_UNITS, ""):
+            raise table.refuse(key, f"is '{kind}'; {remedy}")
+        if not key.strip():
+            raise table.refuse(key, "names no place; write its reference, identifier or name")
+        if seen.setdefault(plain(key), kind) != kind:
+            raise table.refuse(key, "is listed twice, spelled differently, with two kinds; keep one")
+    return MappingProxyType(kinds)
 
 
 def _assays() -> frozenset[str]:

@@ -126,6 +126,7 @@ def _advice(rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest)
             asked.patient,
             gathered.resources,
             local_codes=tenant.local_codes,
+            care_units=tenant.care_units,
             zone=ZoneInfo(tenant.time_zone),
             truncated=gathered.truncated,
         )

@@ -48,6 +48,7 @@ def consulted(rooms: Rooms, visit: Visit, draw: datetime | None) -> tuple[Consul
             visit.grant.patient,
             reading.resources,
             local_codes=visit.tenant.local_codes,
+            care_units=visit.tenant.care_units,
             zone=ZoneInfo(visit.tenant.time_zone),
             truncated=reading.truncated,
         )

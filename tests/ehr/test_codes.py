@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ehr.codes import CODES_FILE, CodesError, any_word, code_table, spelling
+from ehr.codes import CODES_FILE, OTHER_UNIT, CodesError, any_word, code_table, spelling
+from inference.features import CARE_UNITS
 from inference.vocabulary import vocabulary
 
 TABLE = code_table()
@@ -84,6 +85,23 @@ def test_every_snomed_code_passes_its_check_digit(code: str) -> None:
 
 def test_a_snomed_code_with_one_wrong_digit_would_be_noticed() -> None:
     assert not verhoeff("426854005")
+
+
+@pytest.mark.parametrize("code", sorted(listed(RAW, "hsloc")))
+def test_every_code_of_a_care_location_passes_its_check_digit(code: str) -> None:
+    body, digit = code.split("-")
+    assert luhn(body) == int(digit)
+
+
+def test_every_kind_of_care_unit_has_codes_and_names_and_no_name_is_of_two_kinds() -> None:
+    assert {*CARE_UNITS, OTHER_UNIT} == set(TABLE.care_units.values()) == set(TABLE.care_unit_names.values())
+    rows = [row for kind, row in RAW["care_units"].items() if kind != "care"]
+    names = [name for row in rows for part in ("names", "stems") for name in row[part]]
+    codes = [
+        (short, code) for row in rows for short in ("role", "hsloc", "snomed") for code in row.get(short, ())
+    ]
+    assert (len(names), len(codes)) == (len(set(names)), len(set(codes)))
+    assert all(name == name.casefold() for name in names)
 
 
 @pytest.mark.parametrize("name", vocabulary().variables)

@@ -859,7 +859,20 @@ def everything() -> list[Resource]:
     return [
         {"resourceType": "Patient", "id": "1", "gender": "female", "birthDate": "1950-03-04"}
         | {"communication": [{"language": concept("es")}]},
-        encounter("e", TAKEN, location=[{"location": {"display": "ICU 2"}, "period": period}]),
+        encounter(
+            "e",
+            TAKEN,
+            contained=[{"resourceType": "Location", "id": "b", "partOf": {"reference": "Location/l"}}],
+            location=[
+                {"location": {"reference": "#b"}, "status": "active", "physicalType": concept("bd")},
+                {
+                    "location": {"display": "Medical ICU 2", "identifier": {"value": "M2"}},
+                    "period": period,
+                    "status": "completed",
+                },
+            ],
+            meta={"lastUpdated": TAKEN},
+        ),
         lab("67151-1", 14, "ng/L", "t", method={"text": "Elecsys"}, referenceRange=women),
         observation("67151-1", "s", valueString="<6 ng/L", issued=TAKEN),
         observation("85354-9", "bp", component=[pressure]),
@@ -929,6 +942,7 @@ def gist(record: Record) -> Any:
     """What a record says, whatever order its rows came in."""
     return (
         record.person,
+        at(record).person.care_unit,
         sorted(map(repr, record.measurements)),
         sorted(map(repr, record.events)),
         sorted(map(repr, record.refused)),

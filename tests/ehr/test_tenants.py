@@ -64,6 +64,7 @@ def test_the_shortest_file_is_a_public_client_and_silent_models(tmp_path: Path) 
     }
     assert tenant.frame_ancestors == tenant.cors_origins == tenant.cds_clients == ()
     assert tenant.write_back == frozenset()
+    assert tenant.care_units == {}
 
 
 def test_the_example_is_a_file_that_loads_in_production(tmp_path: Path) -> None:
@@ -74,6 +75,7 @@ def test_the_example_is_a_file_that_loads_in_production(tmp_path: Path) -> None:
     assert tenant.backend is not None
     assert tenant.backend.client_id == "ordertime-backend"
     assert tenant.local_codes == {"urn:oid:1.2.840.113619.21.1.2|RESP": "rr"}
+    assert tenant.care_units == {"Location/icu-3": "medical", "7 North": "cardiac surgery", "SICU": ""}
     assert tenant.models[VENTILATION].warn_at == 0.4
     assert tenant.cds_clients[0].algorithms == ("ES384", "RS384")
 
@@ -179,6 +181,11 @@ REFUSED = [
     ("loinc", '[local_codes]\n"loinc" = "rr"', "system|code"),
     ("urn:x|R", '[local_codes]\n"urn:x|R" = "respiratory_rate"', "no variable"),
     ("urn:x|R", '[local_codes]\n"urn:x|R" = "spo3"', "did you mean 'spo2'"),
+    ("MICU", '[care_units]\n"MICU" = "intensive"', 'coronary, cardiac surgery, medical, surgical, or ""'),
+    ("MICU", '[care_units]\n"MICU" = ["medical"]', "coronary, cardiac surgery, medical, surgical"),
+    ("Location", '[care_units]\nLocation.micu = "medical"', "coronary, cardiac surgery, medical, surgical"),
+    (" ", '[care_units]\n" " = "medical"', "names no place"),
+    ("micu", '[care_units]\n"MICU" = "medical"\n"micu" = ""', "keep one"),
     ("state", '[models.ventilation-need]\nstate = "on"', "demonstration"),
     ("threshold", '[models.ventilation-need]\nstate = "active"', "missing"),
     ("threshold", '[models.ventilation-need]\nthreshold = 20', "probability"),
