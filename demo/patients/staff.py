@@ -35,19 +35,20 @@ CLINICIANS = (
     Clinician("lindgren", "Dr", "Signe", "Lindgren", "Cardiology", "394579002"),
     Clinician("reyes", "", "Mateo", "Reyes", "Acute care nurse practitioner", "224571005", "NP"),
 )
-PLACES = {  # location id: name, kind of unit (v3-RoleCode)
-    "emergency": ("Emergency department", "ER"),
-    "medical-4": ("Medical ward 4", "HU"),
-    "surgical-2": ("Surgical ward 2", "HU"),
-    "cardiac": ("Cardiac care unit", "CCU"),
-    "intensive": ("Intensive care unit", "ICU"),
-    "paediatric": ("Children's ward", "PEDU"),
+PLACES = {  # location id: name, kind of unit as v3-RoleCode, and as HSLOC where this hospital reports it to the CDC
+    "emergency": ("Emergency department", "ER", "1108-0"),
+    "medical-4": ("Medical ward 4", "HU", "1060-3"),
+    "surgical-2": ("Surgical ward 2", "HU", "1062-9"),
+    "cardiac": ("Cardiac care unit", "CCU", "1028-0"),
+    "intensive": ("Medical intensive care unit", "ICU", "1027-2"),
+    "paediatric": ("Children's ward", "PEDU", ""),
 }
 ANALYSERS = {  # device id: device name, maker, model
     "analyser-cobas": ("Elecsys Troponin T hs", "Roche Diagnostics", "cobas e 801"),
     "analyser-architect": ("ARCHITECT STAT High Sensitive Troponin-I", "Abbott", "ARCHITECT i2000SR"),
 }
 ROLE_CODE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
+HSLOC = "https://www.cdc.gov/nhsn/cdaportal/terminology/codesystem/hsloc.html"
 
 
 def everybody(now: datetime) -> list[Resource]:
@@ -56,7 +57,7 @@ def everybody(now: datetime) -> list[Resource]:
         _organization("stand-in", "Stand-in General Hospital"),
         _organization("elsewhere", "Valley Clinic"),
     ]
-    made += [_location(key, name, unit) for key, (name, unit) in PLACES.items()]
+    made += [_location(key, *row) for key, row in PLACES.items()]
     for clinician in CLINICIANS:
         made += [_practitioner(clinician), _role(clinician)]
     made += [_analyser(key, *row) for key, row in ANALYSERS.items()]
@@ -67,14 +68,15 @@ def _organization(key: str, name: str) -> Resource:
     return {"resourceType": "Organization", "id": key, "active": True, "name": name}
 
 
-def _location(key: str, name: str, unit: str) -> Resource:
+def _location(key: str, name: str, role: str, reported: str) -> Resource:
+    kinds = [concept(ROLE_CODE, role, name)] + ([concept(HSLOC, reported, name)] if reported else [])
     return {
         "resourceType": "Location",
         "id": key,
         "status": "active",
         "name": name,
         "mode": "instance",
-        "type": [concept(ROLE_CODE, unit, name)],
+        "type": kinds,
         "managingOrganization": {"reference": "Organization/stand-in"},
     }
 
