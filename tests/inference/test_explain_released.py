@@ -100,7 +100,7 @@ def _order(players: list[str], rng: np.random.Generator) -> list[int]:
 
 
 def test_reasons_are_within_three_hundredths_of_a_thousand_orders(model: Model, seen: Chart) -> None:
-    x = features(seen, model.layout)
+    x = features(seen, model.layout, hours_ahead=6.0)
     expected = truth(model, x)
     said = {reason.variable: reason.push for reason in explain(x, model, seen, seed=1).reasons}
     assert set(said) == set(expected)
@@ -109,7 +109,7 @@ def test_reasons_are_within_three_hundredths_of_a_thousand_orders(model: Model, 
 
 
 def test_reasons_and_systems_add_up_to_the_shown_score(model: Model, seen: Chart) -> None:
-    x = features(seen, model.layout)
+    x = features(seen, model.layout, hours_ahead=6.0)
     said = explain(x, model, seen, seed=1)
     assert said.base + sum(system.push for system in said.systems) == pytest.approx(said.score, abs=1e-6)
     assert said.base + sum(reason.push for reason in said.reasons) == pytest.approx(said.score, abs=1e-6)
@@ -118,13 +118,13 @@ def test_reasons_and_systems_add_up_to_the_shown_score(model: Model, seen: Chart
 
 
 def test_twice_explained_is_the_same_to_the_last_bit(model: Model, seen: Chart) -> None:
-    x = features(seen, model.layout)
+    x = features(seen, model.layout, hours_ahead=6.0)
     assert explain(x, model, seen, seed=1) == explain(x, model, seen, seed=1)
 
 
 def test_many_patients_are_explained_as_each_alone(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     charts = list(PATIENTS.values())
-    x = np.stack([features(seen, model.layout) for seen in charts])
+    x = np.stack([features(seen, model.layout, hours_ahead=6.0) for seen in charts])
     alone = [explain(row, model, seen, seed=i) for i, (row, seen) in enumerate(zip(x, charts, strict=True))]
     assert list(explain_many(x, model, charts, range(3))) == alone
     monkeypatch.setattr(model, "rows_at_once", 65_536)  # as on a GPU: the rows of all three in one question
@@ -138,7 +138,7 @@ def test_many_patients_are_explained_as_each_alone(model: Model, monkeypatch: py
 
 def test_explaining_costs_little_more_than_asking_for_its_rows(model: Model) -> None:
     seen = PATIENTS["much measured"]
-    x = features(seen, model.layout)
+    x = features(seen, model.layout, hours_ahead=6.0)
     rows = explain(x, model, seen, seed=1).model_rows
     codes = np.resize(model.background_codes, (model.rows_at_once, model.background_codes.shape[1]))
     graph = model._graphs.headline or model._graphs.model
