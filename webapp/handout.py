@@ -28,12 +28,17 @@ STATIC: Final = Path(__file__).resolve().parent.parent / "static"
 BASE: Final = "http://printed.invalid/"  # what the printed page's relative addresses resolve to
 # WeasyPrint reads what is added as a user's sheet: only "important" outweighs the page's own.
 CLOSER: Final = """
-body { line-height: 1.05 !important }
-h1 { font-size: 24pt !important } h2 { font-size: 16pt !important; margin-top: 2pt !important }
-.big { font-size: 17pt !important; margin-block: 3pt !important }
-@page letter { margin: 6mm 9mm !important } @page a4 { margin: 6mm 9mm !important }
+body {{ line-height: {line} !important }} .big {{ font-size: {big}pt !important; margin-block: {gap}pt !important }}
+h1 {{ font-size: {title}pt !important }} h2 {{ font-size: {head}pt !important; margin-top: {gap}pt !important }}
+@page letter {{ margin: {edge} !important }} @page a4 {{ margin: {edge} !important }}
 """
-PAPERS: Final[Mapping[str, str]] = MappingProxyType({"letter": "letter", "a4": "A4"})
+SETTINGS: Final = (  # the page's own, then closer and closer: the first that makes one sheet is taken; 16 pt stays
+    "",
+    CLOSER.format(line=1.16, title=26, head=17, big=18, gap=4, edge="7.5mm 11mm"),
+    CLOSER.format(line=1.12, title=24, head=16, big=17, gap=4, edge="7mm 10mm"),
+    CLOSER.format(line=1.05, title=24, head=16, big=17, gap=2, edge="6.5mm 9mm"),
+)
+PAPERS: Final = frozenset({"letter", "a4"})
 NO_NUMBER: Final = frozenset({State.SILENT, State.SUSPENDED})
 
 
@@ -147,7 +152,7 @@ def view(
         not_diagnosis=say(speech, "handout.not-diagnosis"),
         facts=_facts(found, speech, site),
         given=given,
-        paper=PAPERS.get(paper, "letter"),
+        paper=paper if paper in PAPERS else "letter",
         pdf_url=pdf_url,
         back_url=back_url,
         languages=tuple(Fact(say(code, "handout.language-name"), url) for code, url in languages.items()),
@@ -180,13 +185,13 @@ def pdf(html: str, css: str = "", *, static: Path = STATIC, draws: Callable[[], 
     from weasyprint.urls import FatalURLFetchingError
 
     fetcher = _static_only(static)
-    sheets = [found.CSS(string=css, url_fetcher=fetcher)] if css else []
     try:
         page = found.HTML(string=html, base_url=BASE, url_fetcher=fetcher)
-        document = page.render(stylesheets=sheets, pdf_variant="pdf/ua-1")
-        if len(document.pages) > 1:  # a long name, or a wider font than the one it was set in
-            closer = [*sheets, found.CSS(string=CLOSER)]
-            document = page.render(stylesheets=closer, pdf_variant="pdf/ua-1")
+        for setting in SETTINGS:  # a long name, or letters wider than usual, need a closer one
+            sheet = found.CSS(string=css + setting, url_fetcher=fetcher)
+            document = page.render(stylesheets=[sheet], pdf_variant="pdf/ua-1")
+            if len(document.pages) == 1:
+                break
         made: bytes = document.write_pdf(pdf_variant="pdf/ua-1")
     except FatalURLFetchingError as refused:
         raise RefusedAddress(str(refused)) from None

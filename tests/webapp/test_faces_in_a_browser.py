@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
 from inference.assessment import State
 from tests.webapp import examples, pages
@@ -26,6 +28,7 @@ WIDER = """() => {
     .filter((each) => !each.closest(".scroll") && each.getBoundingClientRect().right > room + 0.5)
     .map((each) => each.tagName + "." + (each.getAttribute("class") || ""));
 }"""  # what reaches beyond the window, where anything does
+WIDE = '* { font-family: "DejaVu Sans" !important }'  # the widest letters a machine is likely to have
 KINDS = {".css": "text/css", ".js": "text/javascript"}
 
 
@@ -125,10 +128,12 @@ def test_it_fits_every_window_and_axe_finds_no_barrier(shop: Shop, name: str) ->
 
     shown = shop.show(every_page()[name], 1280, "light", bypass_csp=True)
     shown.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
-    for width in (1280, 400, 300):
-        shown.set_viewport_size({"width": width, "height": 900})
-        over = shown.evaluate(WIDER)
-        assert not over, (width, over)
+    for letters in ("/* its own */", WIDE):
+        shown.add_style_tag(content=letters)
+        for width in (1280, 700, 440, 400, 340, 300):
+            shown.set_viewport_size({"width": width, "height": 900})
+            over = shown.evaluate(WIDER)
+            assert not over, (letters, width, over)
     found = Axe().run(shown).response["violations"]
     assert not found, [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
 
@@ -197,6 +202,17 @@ def test_printing_that_the_frame_forbids_is_said(shop: Shop) -> None:
     shown.evaluate("window.print = () => {}")  # what a sandbox without allow-modals makes of it
     shown.locator("[data-print]").click()
     shown.locator("[data-print-blocked]").wait_for(state="visible", timeout=3000)
+
+
+@pytest.mark.parametrize(("paper", "points"), [("letter", (612, 792)), ("a4", (595.28, 841.89))])
+def test_the_browser_too_prints_the_patients_page_on_one_sheet_of_its_paper(
+    shop: Shop, paper: str, points: tuple[float, float]
+) -> None:
+    shown = shop.show(leaflet("ventilation", "en", paper=paper), 1280)
+    printed = PdfReader(io.BytesIO(shown.pdf(prefer_css_page_size=True)))
+    assert len(printed.pages) == 1
+    box = printed.pages[0].mediabox
+    assert (float(box.width), float(box.height)) == pytest.approx(points, abs=1)
 
 
 def test_a_page_left_open_says_how_old_it_is(shop: Shop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,8 @@ from webapp import handout, words
 
 LANGUAGES = ("en", "es")
 FOOT = "not a diagnosis", "no es un diagnóstico"
+LONG = "María de los Ángeles Fernández-Etchegaray Montenegro"
+WIDE = '* { font-family: "DejaVu Sans" !important }'  # the widest letters a machine is likely to have
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -194,12 +197,13 @@ def test_a_name_is_text() -> None:
 # --- the sheet
 
 
+@pytest.mark.parametrize("letters", ["", WIDE], ids=["own-letters", "wide-letters"])
 @pytest.mark.parametrize("paper", ["letter", "a4"])
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", ["demonstration", "troponin", "troponin-planned", "troponin-first-planned"])
-def test_it_is_one_sheet_of_letter_and_of_a4(name: str, language: str, paper: str) -> None:
+def test_it_is_one_sheet_of_letter_and_of_a4(name: str, language: str, paper: str, letters: str) -> None:
     # CONFORMANCE 100
-    reader = PdfReader(io.BytesIO(handout.pdf(leaflet(name, language, paper=paper))))
+    reader = PdfReader(io.BytesIO(handout.pdf(leaflet(name, language, paper=paper), letters)))
     assert len(reader.pages) == 1
     width = float(reader.pages[0].mediabox.width)
     assert width == pytest.approx({"letter": 612, "a4": 595.28}[paper], abs=0.1)
@@ -207,26 +211,49 @@ def test_it_is_one_sheet_of_letter_and_of_a4(name: str, language: str, paper: st
 
 @pytest.fixture(scope="module")
 def printed() -> PdfReader:
-    html = leaflet(
-        "demonstration", "es", name="María de los Ángeles Fernández-Etchegaray Montenegro", released_at=None
-    )
-    return PdfReader(io.BytesIO(handout.pdf(html)))
+    """A draft for a long name, in letters that are the same on every machine that has them."""
+    html = leaflet("demonstration", "es", name=LONG, released_at=None)
+    return PdfReader(io.BytesIO(handout.pdf(html, WIDE)))
 
 
-def test_a_long_name_and_every_stamp_still_make_one_sheet(printed: PdfReader) -> None:
-    assert len(printed.pages) == 1
+@pytest.fixture(scope="module")
+def fullest() -> PdfReader:
+    """The page with most to say."""
+    html = leaflet("troponin-first-planned", "es", name=LONG, released_at=None)
+    return PdfReader(io.BytesIO(handout.pdf(html, WIDE)))
 
 
-def test_nothing_on_paper_is_smaller_than_16_points(printed: PdfReader) -> None:
-    sizes: set[float] = set()
+def test_wide_letters_are_what_they_say(printed: PdfReader) -> None:
+    fonts = {str(each["/BaseFont"]) for each in printed.pages[0]["/Resources"]["/Font"].values()}
+    if not any("DejaVu" in font for font in fonts) and os.environ.get("CI") != "true":
+        pytest.skip("no DejaVu Sans: install Debian's package 'fonts-dejavu-core' to measure with it")
+    assert all("DejaVu" in font for font in fonts)
+
+
+def test_a_long_name_and_every_stamp_still_make_one_sheet(printed: PdfReader, fullest: PdfReader) -> None:
+    assert len(printed.pages) == len(fullest.pages) == 1
+
+
+def test_nothing_on_paper_is_smaller_than_16_points(printed: PdfReader, fullest: PdfReader) -> None:
+    for reader in (printed, fullest):
+        assert min(sizes(reader)) >= 16
+
+
+def test_a_page_is_set_closer_only_where_it_must_be(fullest: PdfReader) -> None:
+    roomy = PdfReader(io.BytesIO(handout.pdf(leaflet("troponin", "en"), WIDE)))
+    assert max(sizes(roomy)) > max(sizes(fullest))
+
+
+def sizes(reader: PdfReader) -> set[float]:
+    """The sizes of the letters on the first sheet, in points."""
+    found: set[float] = set()
 
     def measure(text: str, _cm: Any, matrix: list[float], _font: Any, size: float) -> None:
         if text.strip():
-            sizes.add(round(size * abs(matrix[3]) * abs(_cm[3]), 1))
+            found.add(round(size * abs(matrix[3]) * abs(_cm[3]), 1))
 
-    printed.pages[0].extract_text(visitor_text=measure)
-    assert sizes
-    assert min(sizes) >= 16
+    reader.pages[0].extract_text(visitor_text=measure)
+    return found
 
 
 def test_the_pdf_has_the_pages_words_its_language_and_structure(printed: PdfReader) -> None:
