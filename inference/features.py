@@ -225,10 +225,8 @@ def _columns(
     if variable.kind == "body":
         return [series[-1].value]
     hours = _hours(series, chart, name in LOGGED)
-    if variable.kind == "volume":
-        found = _volume(series, chart)
-    else:
-        found = _statistics(statistics(variable, task), hours)
+    volume = variable.kind == "volume"
+    found = _volume(series, chart) if volume else _statistics(statistics(variable, task), hours)
     return found + _course(hours) if course else found
 
 

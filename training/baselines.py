@@ -44,7 +44,8 @@ def trees(threads: int) -> Fit:
         data = lightgbm.Dataset(x, y, init_score=offset, params={"max_bin": TREES["max_bin"]})
         booster = lightgbm.train({**TREES, "num_threads": threads}, data, ROUNDS)
         raw = np.asarray(booster.predict(test, raw_score=True), dtype=np.float64)
-        return 1.0 / (1.0 + np.exp(-raw - np.log(y.mean() / (1.0 - y.mean()))))
+        p: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-raw - np.log(y.mean() / (1.0 - y.mean()))))
+        return p
 
     return fit
 

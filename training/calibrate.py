@@ -70,11 +70,10 @@ def calibrate(
 def platted(rows: Table, z: NDArray[np.floating[Any]], fold: NDArray[np.int_]) -> Floats:
     """Cross-fitted Platt probability [N] of the headline from one log-odds a row."""
     fitted, found = rows.reported & ~rows.too_soon, np.zeros(len(rows))
-    z = np.asarray(z, dtype=np.float64)
     for part in np.unique(fold):
         there = fitted & (fold != part)
         slope, intercept = measure.platt(z[there], rows.y[there, -1])
-        found[fold == part] = 1.0 / (1.0 + np.exp(-slope * z[fold == part] - intercept))
+        found[fold == part] = 1.0 / (1.0 + np.exp(-slope * z[fold == part].astype(np.float64) - intercept))
     return found
 
 
@@ -91,7 +90,7 @@ def where(judged: Judged, keep: NDArray[np.bool_]) -> Judged:
 
 def nest(z: Floats) -> Floats:
     """Log-odds of each horizon given the next [..., H] -> probability by the end of each."""
-    p = 1.0 / (1.0 + np.exp(-z))
+    p = np.asarray(1.0 / (1.0 + np.exp(-z)), dtype=np.float64)
     nested: Floats = np.cumprod(p[..., ::-1], axis=-1)[..., ::-1]
     return nested
 

@@ -212,7 +212,8 @@ def _stated(rows: Table, gathered: dict[str, Any], fold: NDArray[np.int_]) -> di
             continue
         said = {}
         for label, keys in pairs.items():
-            z, v = mix(*(gathered[key][mine] for key in keys), 0.5)
+            logits, values, trees, middle = (gathered[key][mine] for key in keys)
+            z, v = mix(logits, values, trees, middle, 0.5)
             p = 1 / (1 + np.exp(-z[:, :, -1].mean(axis=1)))
             shown = figures(rows.y[mine, -1], p)
             said[label] = {key: shown[key] for key in ("auroc", "auprc")}

@@ -71,8 +71,8 @@ INTENDED: Final[Mapping[str, Intended]] = {
             "Onsets within 60 minutes are left out of training and of the figures, and are reported apart.",
             "Respiratory rate and SpO2 were learned from the eICU demo alone, 1,400 stays: in Challenge 2012 "
             "that a respiratory rate was charted says 'never ventilated', so it is never read there.",
-            "Weight and height are no inputs. Challenge 2012 gives both at 00:00 whenever they were charted: 99 of 100 "
-            "stays ventilated at any later hour have a weight there, and 80 of 100 never ventilated. Trees that may see "
+            "Weight and height are no inputs. Challenge 2012 gives both at 00:00 whenever they were charted: 98 of 100 "
+            "stays ventilated after 12 hours have a weight there, and 80 of 100 never ventilated. Trees that may see "
             "this rank better on that set (AUROC 0.742 against 0.696) and would be wrong at a bedside.",
             "Only the kind of intensive care unit is known of the admission: no diagnosis, no operation.",
             "FiO2 may betray undocumented ventilation; figures of trees without it stand beside.",
