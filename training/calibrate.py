@@ -79,7 +79,7 @@ def platted(rows: Table, z: NDArray[np.floating[Any]], fold: NDArray[np.int_]) -
 
 def members(logits: NDArray[np.float32], calibration: dict[str, Any]) -> Floats:
     """Each member's calibrated headline probability [N,M]."""
-    z = logits.astype(np.float64) * calibration["slope"] + calibration["intercept"]
+    z: Floats = logits.astype(np.float64) * np.array(calibration["slope"]) + np.array(calibration["intercept"])
     return nest(z)[:, :, -1]
 
 
@@ -91,7 +91,7 @@ def where(judged: Judged, keep: NDArray[np.bool_]) -> Judged:
 def nest(z: Floats) -> Floats:
     """Log-odds of each horizon given the next [..., H] -> probability by the end of each."""
     p = np.asarray(1.0 / (1.0 + np.exp(-z)), dtype=np.float64)
-    nested: Floats = np.cumprod(p[..., ::-1], axis=-1)[..., ::-1]
+    nested: Floats = np.cumprod(p[..., ::-1], axis=-1, dtype=np.float64)[..., ::-1]
     return nested
 
 
