@@ -79,6 +79,7 @@ class Reason:
         Measurement | None
     )  # the patient's own earlier value, about 12 h before or the first in the look-back
     series: tuple[tuple[float, float], ...] = ()  # (hours before as_of, value), oldest first: the sparkline
+    stated: float | str | None = None  # of the person, where no measurement stands behind it (explain.stated)
 
 
 @dataclass(frozen=True, slots=True)

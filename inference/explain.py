@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from inference.assessment import Explanation, Reason, SystemPush
 from inference.chart import Chart, Measurement
-from inference.features import ASKED, ASKED_LABELS, CARE_UNIT, CARE_UNITS, LOOK_BACK, PERSONAL
+from inference.features import ASKED, ASKED_LABELS, CARE_UNIT, CARE_UNITS, HOURS, LOOK_BACK, PERSONAL
 from inference.owen import Game, Owen, owen_many
 from inference.vocabulary import vocabulary
 
@@ -33,6 +33,7 @@ PAIRS: Final = (
 )
 EARLIER: Final = timedelta(hours=12)
 SPARK_POINTS: Final = 72
+OLDEST: Final = 90  # years: the models are told of nobody older
 PERSON: Final = "person"
 
 Floats = NDArray[np.float64]
@@ -145,7 +146,8 @@ def _reasons(names: Sequence[str], pushes: Floats, chart: Chart) -> tuple[Reason
 
 def _reason(name: str, push: float, chart: Chart) -> Reason:
     if name in PERSONAL:
-        return Reason(name, label_of(name), PERSON, push, known(name, chart), None, None)
+        told = stated(name, chart)
+        return Reason(name, label_of(name), PERSON, push, told is not None, None, None, stated=told)
     rows = seen(name, chart)
     latest = rows[-1] if rows else None
     return Reason(
@@ -162,11 +164,29 @@ def _reason(name: str, push: float, chart: Chart) -> Reason:
 
 def known(player: str, chart: Chart) -> bool:
     """Whether the chart knows this of the person."""
+    return stated(player, chart) is not None
+
+
+def stated(player: str, chart: Chart) -> float | str | None:
+    """What the chart knows of the person, as far as the models are told; None where it is not known.
+
+    "age": completed years, OLDEST at most; "sex"; "hours_in_stay": hours since admission, HOURS at most; the kind
+    of care unit, one of CARE_UNITS.
+    """
     if player == "age":
-        return chart.age_years is not None
+        return _years(chart)
     if player == CARE_UNIT:
-        return chart.person.care_unit in CARE_UNITS
-    return chart.person.sex != "unknown" if player == "sex" else chart.admitted is not None
+        return chart.person.care_unit if chart.person.care_unit in CARE_UNITS else None
+    if player == "sex":
+        return None if chart.person.sex == "unknown" else chart.person.sex
+    return None if chart.admitted is None else round(min(chart.hours_ago(chart.admitted), float(HOURS)), 2)
+
+
+def _years(chart: Chart) -> int | None:
+    born, now = chart.person.birth_date, chart.as_of
+    if born is not None:
+        return min(now.year - born.year - ((now.month, now.day) < (born.month, born.day)), OLDEST)
+    return None if chart.age_years is None else min(int(chart.age_years), OLDEST)
 
 
 def seen(name: str, chart: Chart) -> tuple[Measurement, ...]:

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, checker, helper, numpy_helper
 
 from inference.assessment import TROPONIN, VENTILATION
-from inference.features import ANALYTES, Layout, layout_for
+from inference.features import ANALYTES, CARE_UNIT, Layout, layout_for
 from training.release import Release, write
 
 VENTILATION_INPUTS = ("hr", "rr", "spo2", "fio2", "sbp", "map", "temp", "gcs", "ph", "pco2", "po2", "lactate",
-                      "creatinine", "urine", "wbc", "weight")  # fmt: skip
+                      "creatinine", "urine", "wbc", "weight", CARE_UNIT)  # fmt: skip
 TROPONIN_INPUTS = ("hr", "sbp", "creatinine", *ANALYTES, "ck_mb")
 VENTILATION_OUTCOMES = ("ventilation-6h", "ventilation-12h", "ventilation-24h")
 MEMBERS = 5
@@ -36,7 +36,8 @@ PUSHES: dict[str, tuple[float, float, float]] = {
     "age": (60, 15, 0.1), "hr:last": (85, 18, 0.3), "rr:last": (18, 5, 0.6), "spo2:last": (96, 3, -0.7),
     "fio2:last": (3.4, 0.4, 0.6), "sbp:last": (120, 20, -0.2), "ph:last": (7.38, 0.08, -0.4),
     "pco2:last": (3.7, 0.3, 0.2), "lactate:last": (0.6, 0.6, 0.3), "gcs:last": (14, 2, -0.4),
-    "creatinine:last": (0.1, 0.6, -0.1), **{f"{analyte}:change": (0, 0.5, 0.7) for analyte in ANALYTES},
+    "creatinine:last": (0.1, 0.6, -0.1), "care_unit:medical": (0, 1, 0.1),
+    **{f"{analyte}:change": (0, 0.5, 0.7) for analyte in ANALYTES},
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from inference.assessment import TROPONIN, VENTILATION, Assessment
+from inference.features import CARE_UNIT
 from tests.webapp.house import House, standing
 from webapp.score import score
 
@@ -28,6 +29,12 @@ PATIENTS = (
     "child-asthma",
     "conflicting-rows",
 )
+UNITS = {  # where each lies, as far as it is a kind of care unit
+    "high-flow": "medical",
+    "conventional-rising": "coronary",
+    "infarction-rising": None,  # the emergency department
+    "pneumonia-worsening": None,  # a ward
+}
 KINDS = (
     "Patient",
     "Encounter",
@@ -94,6 +101,24 @@ def through_the_batch(house: House, folder: Path) -> dict[tuple[str, str], dict[
     score(folder, folder / "moments.csv", folder / "out.csv", artifacts=artifacts, workers=1)
     with (folder / "out.csv").open(newline="") as file:
         return {(row["patient"], row["outcome"]): row for row in csv.DictReader(file)}
+
+
+def test_the_care_unit_comes_through_every_door(house: House) -> None:
+    for patient, unit in UNITS.items():
+        answers = [
+            through_the_launch(house, patient)[VENTILATION],
+            through_the_hook(house, patient, VENTILATION, prefetch=True),
+            through_the_hook(house, patient, VENTILATION, prefetch=False),
+        ]
+        assert [stated(answer, CARE_UNIT) for answer in answers] == [unit] * 3, patient
+        for player in ("age", "sex", "hours_in_stay"):
+            assert len({stated(answer, player) for answer in answers}) == 1, (patient, player)
+            assert stated(answers[0], player) is not None
+
+
+def stated(answer: Assessment, player: str) -> float | str | None:
+    assert answer.explanation is not None
+    return next(row.stated for row in answer.explanation.reasons if row.variable == player)
 
 
 def test_the_three_doors_agree_to_the_sixth_decimal(house: House, tmp_path: Path) -> None:

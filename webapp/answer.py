@@ -16,10 +16,12 @@ from markupsafe import Markup
 
 from inference.assessment import Assessment, Phrase, Prediction, RuleResult, State, Status
 from inference.chart import Measurement, Refusal
+from inference.features import CARE_UNIT, PERSONAL
 from webapp import bedside, charts, question, reasons, words
 from webapp.words import say
 
 WITHHELD: Final = frozenset({State.SILENT, State.SUSPENDED})  # states in which no prediction is shown
+READ_FROM: Final = {"age": "Patient", "sex": "Patient", "hours_in_stay": "Encounter", CARE_UNIT: "Encounter"}
 SAID_ELSEWHERE: Final = frozenset(
     {"chart-truncated", "rows-refused"}
 )  # by the page's head, by the refusals' list
@@ -114,7 +116,7 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where one input came from: as used, as sent, when, which resource."""
+    """Where one input came from: as used, as sent, when, which resource; of the person, only which type of it."""
 
     label: str
     used: str
@@ -211,7 +213,7 @@ def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
         agreement=say("en", f"rules.{found.agreement}") if found.agreement and backed else "",
         agrees=found.agreement == "agree",
         cautions=tuple(say("en", caution, zone=zone) for caution in _own_cautions(found, visible)),
-        origins=tuple(_origin(row, zone, found.as_of) for row in found.inputs),
+        origins=(*_of_person(found), *(_origin(row, zone, found.as_of) for row in found.inputs)),
         refused=tuple(refused(row) for row in found.refused),
         seed=str(found.seed),
         digest=found.inputs_digest,
@@ -312,6 +314,15 @@ def _members(found: Assessment) -> Members | None:
     low, high = words.percent(min(p.members)), words.percent(max(p.members))
     text = say("en", "reasons.members", n=len(p.members), low=low, high=high)
     return Members(text, charts.members_strip(p.members))
+
+
+def _of_person(found: Assessment) -> tuple[Origin, ...]:
+    """What the model was told of the person; no row of the chart stands behind it, only what it was read from."""
+    told = {row.variable: row for row in (found.explanation.reasons if found.explanation is not None else ())}
+    rows = [told[name] for name in PERSONAL if name in told and told[name].stated is not None]
+    return tuple(
+        Origin(row.label, reasons.stated(row), "", "", "", READ_FROM[row.variable], "") for row in rows
+    )
 
 
 def _origin(row: Measurement, zone: tzinfo, as_of: datetime) -> Origin:

@@ -17,7 +17,8 @@ from markupsafe import Markup
 
 from inference.assessment import Explanation, Reason
 from inference.chart import Measurement
-from inference.features import ANALYTES
+from inference.explain import OLDEST
+from inference.features import ANALYTES, CARE_UNIT, HOURS
 from inference.vocabulary import vocabulary
 from webapp import charts, words
 from webapp.words import say
@@ -78,7 +79,7 @@ class Why:
 def why(found: Explanation, as_of: datetime, zone: tzinfo, person: Mapping[str, str]) -> Why:
     """The explanation in words, strongest organ system first; times in `zone`.
 
-    `person` says what is known of "age" and "sex": their rows carry no measurement.
+    `person` says what the page knows of "age" and "sex", for answers recorded before they stated it themselves.
     """
     largest = max((abs(reason.push) for reason in found.reasons), default=1.0)
     by_push = sorted(found.reasons, key=lambda reason: -abs(reason.push))
@@ -119,8 +120,21 @@ def named(reasons: Sequence[Reason], upward: bool, count: int) -> list[Reason]:
 
 def brief(reason: Reason) -> str:
     """ "respiratory rate 30/min": a reason in the fewest words."""
-    value = f" {words.spoken(reason.latest)}" if reason.latest is not None else ""
-    return f"{words.inline(reason.label)}{value}"
+    value = words.spoken(reason.latest) if reason.latest is not None else stated(reason)
+    return f"{words.inline(reason.label)} {value}".rstrip()
+
+
+def stated(reason: Reason) -> str:
+    """ "72 y", "female", "6.4 h", "medical": what is known of the person; "" where the reason states nothing."""
+    told = reason.stated
+    if told is None:
+        return ""
+    if isinstance(told, str):
+        return say("en", f"person.{reason.variable}-{told.replace(' ', '-')}")
+    limit = {"age": OLDEST, "hours_in_stay": HOURS}[reason.variable]
+    return say(
+        "en", f"person.{reason.variable}{'-at-least' if told >= limit else ''}", n=round(float(told), 1)
+    )
 
 
 def expit(log_odds: float) -> float:
@@ -165,9 +179,13 @@ def _listing(small: Sequence[Reason]) -> str:
 
 
 def _absent(variable: str) -> str:
-    """What absence means; a troponin may have been ordered, or drawn, and not be back."""
+    """What absence means. A troponin may have been ordered, or drawn, and not be back; a unit may have been named,
+    and be none of those the models know.
+    """
     if variable in ANALYTES:
         return say("en", "reasons.not-back")
+    if variable == CARE_UNIT:
+        return say("en", "person.care_unit-not-known")
     return vocabulary()[variable].absent if variable in vocabulary() else "not in the chart"
 
 
@@ -182,7 +200,8 @@ def _told(reason: Reason, as_of: datetime, zone: tzinfo, person: Mapping[str, st
     if not reason.measured:
         return reason.label, "", _absent(reason.variable)
     if row is None:
-        return reason.label, person.get(reason.variable, ""), ""
+        value = stated(reason) or person.get(reason.variable, "")
+        return f"{reason.label}:" if value else reason.label, value, ""
     old = as_of - row.time
     time = words.clock(row.time, zone, as_of)
     taken = say("en", "reasons.at-old" if old > OLD else "reasons.at", time=time, age=words.age(old))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from governance import codec
 from governance.errors import CodecError
-from inference.assessment import Assessment, Phrase, Prediction, Status
+from inference.assessment import Assessment, Explanation, Phrase, Prediction, Reason, Status, SystemPush
 from tests.governance.answers import NOON, answer, anything
 
 
@@ -140,6 +141,25 @@ def test_a_document_from_before_the_draw_could_be_stated_was_asked_without_one()
 def test_the_question_is_kept_with_the_answer(hours: float | None) -> None:
     again = codec.load(codec.dump(answer(hours_ahead=hours)))
     assert (again.hours_ahead, type(again.hours_ahead)) == (hours, type(hours))
+
+
+@pytest.mark.parametrize("stated", [None, 72, 6.4, "cardiac surgery"])
+def test_what_was_stated_of_the_person_is_kept_and_an_older_answer_states_nothing(
+    stated: float | str | None,
+) -> None:
+    row = Reason("age", "Age", "person", 0.1, True, None, None, stated=stated)
+    why = Explanation(
+        "ventilation-24h", -2.0, -1.9, (SystemPush("person", "The person", 0.1),), (row,), 7, "", 1
+    )
+    document = codec.dump(answer(explanation=why))
+    again = codec.load(document).explanation
+    assert again is not None
+    assert (again.reasons[0].stated, type(again.reasons[0].stated)) == (stated, type(stated))
+    older = json.loads(document)
+    del older["assessment"]["explanation"]["reasons"][0]["stated"]
+    read = codec.load(json.dumps(older).encode()).explanation
+    assert read is not None
+    assert read.reasons[0] == replace(row, stated=None)
 
 
 def test_a_document_that_lacks_a_field_without_default_is_refused() -> None:

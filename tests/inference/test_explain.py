@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import permutations
 
 import numpy as np
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from inference.assessment import VENTILATION, Explanation
 from inference.chart import Person
 from inference.errors import UnsoundOutput
-from inference.explain import EARLIER, SPARK_POINTS, explain, explain_many, label_of, system_of
-from inference.features import Layout, features, layout_for
+from inference.explain import EARLIER, SPARK_POINTS, explain, explain_many, label_of, stated, system_of
+from inference.features import CARE_UNIT, HOURS, PERSONAL, Layout, features, layout_for
 from inference.owen import Game, owen, shapley_matrix
 from inference.vocabulary import vocabulary
 from tests.inference.charts import chart, event, row, vitals
@@ -434,6 +435,45 @@ def test_the_person_is_a_system_whose_players_are_known_or_not() -> None:
     assert found["age"].measured
     assert found["hours_in_stay"].measured
     assert not found["sex"].measured
+
+
+def test_a_row_of_the_person_states_what_the_model_was_told() -> None:
+    model = network((*SMALL_INPUTS, CARE_UNIT))
+    person = Person(age_years=70.9, sex="female", care_unit="cardiac surgery")
+    seen = chart(person=person, events=(event("admission", 6.456),))
+    found = {r.variable: r for r in explain(patient(model), model, seen, seed=0).reasons}
+    told = {name: found[name].stated for name in ("age", "sex", "hours_in_stay", CARE_UNIT, "hr")}
+    assert told == {
+        "age": 70,
+        "sex": "female",
+        "hours_in_stay": 6.46,
+        CARE_UNIT: "cardiac surgery",
+        "hr": None,
+    }
+    assert all(found[name].measured for name in PERSONAL)
+    assert label_of(CARE_UNIT) == "Kind of care unit"
+
+
+def test_what_is_not_known_of_the_person_is_not_stated() -> None:
+    model = network((*SMALL_INPUTS, CARE_UNIT))
+    seen = chart(person=Person(care_unit="burns"))
+    found = {r.variable: r for r in explain(patient(model), model, seen, seed=0).reasons}
+    assert {(found[name].stated, found[name].measured) for name in PERSONAL} == {(None, False)}
+
+
+@pytest.mark.parametrize(
+    ("born", "years"),
+    [((1956, 3, 1), 70), ((1956, 3, 2), 69), ((1956, 2, 29), 70), ((1936, 3, 1), 90), ((1925, 1, 1), 90)],
+)
+def test_age_is_stated_in_completed_years_and_nobody_is_older_than_the_models_know(
+    born: tuple[int, int, int], years: int
+) -> None:
+    person = Person(birth_date=datetime(*born, tzinfo=UTC), age_years=1.0)
+    assert stated("age", chart(person=person)) == years
+
+
+def test_a_long_stay_is_stated_as_the_longest_the_models_know() -> None:
+    assert stated("hours_in_stay", chart(events=(event("admission", 300),))) == HOURS
 
 
 def test_a_monitors_minutes_are_thinned_for_the_sparkline_and_keep_both_ends() -> None:

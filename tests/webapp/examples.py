@@ -75,9 +75,9 @@ def reason(variable: str, push: float, *values: tuple[float, float], label: str 
     )
 
 
-def person_reason(variable: str, label: str, push: float) -> Reason:
-    """A push of who the patient is: age, sex, hours in the stay. There is no measurement behind it."""
-    return Reason(variable, label, "person", push, True, None, None)
+def person_reason(variable: str, label: str, push: float, stated: float | str | None = None) -> Reason:
+    """A push of who and where the patient is. There is no measurement behind it; an old answer states nothing."""
+    return Reason(variable, label, "person", push, True, None, None, stated=stated)
 
 
 def explanation(outcome: str, base: float, *reasons: Reason) -> Explanation:
@@ -113,9 +113,10 @@ PNEUMONIA = explanation(
     reason("crp", 0.03),
     reason("bilirubin", -0.04),
     reason("bnp", -0.11),
-    person_reason("age", "Age", 0.14),
-    person_reason("sex", "Sex", 0.01),
-    person_reason("hours_in_stay", "Time in this stay", -0.05),
+    person_reason("age", "Age", 0.02, 72),
+    person_reason("sex", "Sex", 0.01, "male"),
+    person_reason("hours_in_stay", "Hours since admission", -0.05, 13.4),
+    person_reason("care_unit", "Kind of care unit", 0.12, "medical"),
 )
 SHOWN_24H = 1 / (1 + math.exp(-PNEUMONIA.score))
 

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from inference.assessment import Assessment, State
+from inference.assessment import Assessment, Reason, State
 from inference.chart import Refusal
 from tests.webapp import examples, pages
 from tests.webapp.cases import BANNER, GOLDEN, PAGES, page, shown
@@ -130,6 +130,69 @@ def test_what_was_not_measured_stands_apart_with_what_that_means() -> None:
     assert why.unmeasured[0].rest == "not ordered"
     measured = {row.label for group in why.groups for row in group.rows}
     assert "BNP" not in measured
+
+
+def person(*rows: Reason) -> answer.Section:
+    """The page's part of an answer whose reasons are `rows`."""
+    found = examples.explanation("ventilation-24h", -2.0, *rows)
+    return section(replace(examples.VENTILATION_ASSESSED, explanation=found))
+
+
+@pytest.mark.parametrize(
+    ("variable", "label", "stated", "value"),
+    [
+        ("age", "Age", 71, "71 y"),
+        ("age", "Age", 90, "90 y or older"),
+        ("sex", "Sex", "female", "female"),
+        ("hours_in_stay", "Hours since admission", 6.43, "6.4 h"),
+        ("hours_in_stay", "Hours since admission", 48.0, "48 h or more"),
+        ("care_unit", "Kind of care unit", "cardiac surgery", "cardiac surgery"),
+    ],
+)
+def test_a_row_of_the_person_says_its_value_with_its_push_and_among_the_values_read(
+    variable: str, label: str, stated: float | str, value: str
+) -> None:
+    for push in (0.3, 0.01):
+        made = person(examples.person_reason(variable, label, push, stated))
+        assert made.why is not None
+        (group,) = made.why.groups
+        said = [f"{row.label} {row.value}" for row in group.rows] or [group.small]
+        shown = [line.replace(words.NBSP, " ") for line in said]
+        assert shown == (
+            [f"{label}: {value}"] if push > 0.1 else [f"Small pushes: {words.inline(label)} {value}."]
+        )
+        first = made.origins[0]
+        assert (first.label, first.used.replace(words.NBSP, " ")) == (label, value)
+        assert first.resource == ("Patient" if variable in ("age", "sex") else "Encounter")
+        assert len(made.origins) == len(examples.VENTILATION_ASSESSED.inputs) + 1
+
+
+def test_values_of_the_person_stand_first_and_in_one_order_whatever_their_pushes() -> None:
+    stated = (
+        ("care_unit", "medical", 0.4),
+        ("hours_in_stay", 3.0, 0.3),
+        ("sex", "male", 0.2),
+        ("age", 60, 0.1),
+    )
+    rows = [examples.person_reason(name, name, push, told) for name, told, push in stated]
+    labels = [origin.label for origin in person(*rows).origins]
+    assert labels[:4] == ["age", "sex", "hours_in_stay", "care_unit"]
+
+
+def test_a_care_unit_that_is_not_understood_is_said_not_to_be_known() -> None:
+    unknown = replace(examples.person_reason("care_unit", "Kind of care unit", 0.3), measured=False)
+    made = person(unknown)
+    assert made.why is not None
+    assert [(row.label, row.rest) for row in made.why.unmeasured] == [("Kind of care unit", "not known")]
+    assert all(origin.label != "Kind of care unit" for origin in made.origins)
+
+
+def test_an_answer_that_states_nothing_of_the_person_takes_age_and_sex_from_the_page() -> None:
+    made = person(
+        examples.person_reason("age", "Age", 0.3), examples.person_reason("hours_in_stay", "Hours", 0.2)
+    )
+    assert made.why is not None
+    assert [(row.label, row.value) for row in made.why.groups[0].rows] == [("Age:", "72 y"), ("Hours", "")]
 
 
 def test_a_value_brings_its_time_its_earlier_value_and_its_direction() -> None:
