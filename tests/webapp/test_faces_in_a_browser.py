@@ -13,6 +13,7 @@ from inference.assessment import State
 from tests.webapp import examples, pages
 from tests.webapp.cases import leaflet, page
 from webapp import about
+from webapp.words import NBSP
 
 pytestmark = pytest.mark.browser
 
@@ -29,6 +30,13 @@ WIDER = """() => {
     .map((each) => each.tagName + "." + (each.getAttribute("class") || ""));
 }"""  # what reaches beyond the window, where anything does
 WIDE = '* { font-family: "DejaVu Sans" !important }'  # the widest letters a machine is likely to have
+BROKEN = """() => [...document.querySelectorAll(".scores td, .sum td, .horizons .share, .horizons .between")]
+  .filter((each) => {
+    const text = document.createRange();
+    text.selectNodeContents(each.lastChild || each);
+    return new Set([...text.getClientRects()].map((line) => line.top)).size > 1;
+  })
+  .map((each) => each.textContent)"""  # values set on more than one line
 KINDS = {".css": "text/css", ".js": "text/javascript"}
 
 
@@ -136,6 +144,15 @@ def test_it_fits_every_window_and_axe_finds_no_barrier(shop: Shop, name: str) ->
             assert not over, (letters, width, over)
     found = Axe().run(shown).response["violations"]
     assert not found, [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
+
+
+@pytest.mark.parametrize("letters", ["/* its own */", WIDE], ids=["own-letters", "wide-letters"])
+def test_a_value_and_its_unit_stay_on_one_line_in_the_narrowest_panel(shop: Shop, letters: str) -> None:
+    shown = shop.show(page("demonstration"), 300, bypass_csp=True)
+    shown.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    shown.add_style_tag(content=letters)
+    assert "118 mmHg" in [said.replace(NBSP, " ") for said in shown.locator(".scores td").all_inner_texts()]
+    assert shown.evaluate(BROKEN) == []
 
 
 def test_axe_finds_no_barrier_in_the_dark(shop: Shop) -> None:
