@@ -266,6 +266,17 @@ def test_hospitals_are_dealt_out_evenly_and_always_the_same(rows: Table) -> None
     assert (sites.sites_of(rows.where(again), 2) == names[again]).all()
 
 
+def test_hospitals_without_the_outcome_even_out_the_patients(rows: Table) -> None:
+    eicu = rows.where(rows.data_set == EICU)
+    ill = np.isin(eicu.patient, np.unique(eicu.patient[eicu.y[:, -1]]))
+    spread = np.where(ill, np.where(eicu.stay.astype(int) % 5 == 0, "a", "b"), "")
+    hospital = np.where(ill, spread, np.char.add("well-", eicu.stay))  # the well each in a hospital of one
+    names = sites.sites_of(replace(eicu, site=hospital), 2)
+    counts = [len(np.unique(eicu.patient[names == name])) for name in np.unique(names)]
+    assert len(counts) == 2
+    assert abs(counts[0] - counts[1]) <= 1
+
+
 def test_a_patient_who_moved_keeps_both_hospitals_at_one_site(rows: Table) -> None:
     patient = rows.patient.copy()
     eicu = np.flatnonzero(rows.data_set == EICU)

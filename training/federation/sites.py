@@ -94,16 +94,20 @@ def home_rows(home: Path, held: int) -> Table:
 
 
 def _dealt(rows: Table, groups: int) -> NDArray[np.int_]:
-    """Group of each row: the hospital with most of the outcome first, each to the group that has least."""
+    """Group of each row: the hospital with most of the outcome first, each to the group that has least of it.
+
+    Hospitals without the outcome follow, each to the group with fewest patients.
+    """
     hospital = linked(rows.site, rows.patient)
     sizes = {str(name): _size(rows.where(hospital == name)) for name in np.unique(hospital)}
     wanted = max(1, min(groups, sum(size[0] for size in sizes.values()) // ENOUGH))
     held = [(0, 0)] * wanted
     given: dict[str, int] = {}
     for name in sorted(sizes, key=lambda name: (-sizes[name][0], -sizes[name][1], name)):
-        least = min(range(wanted), key=lambda group: held[group])
+        ill, patients = sizes[name]
+        least = min(range(wanted), key=[h if ill else h[1:] for h in held].__getitem__)
         given[name] = least
-        held[least] = (held[least][0] + sizes[name][0], held[least][1] + sizes[name][1])
+        held[least] = (held[least][0] + ill, held[least][1] + patients)
     return np.array([given[str(name)] for name in hospital])
 
 
