@@ -1,4 +1,7 @@
-"""`python -m training run --task ventilation|troponin|all`: data in, signed artefact folders out."""
+"""`python -m training run --task ventilation|troponin|all`: data in, signed artefact folders out.
+
+`adapt` makes a release a site's own (training/adaptation), `federate` trains across sites (training/federation).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from training.adaptation import command as adaptation
+from training.federation import command as federation
 from training.readers import DataMissing
 from training.tasks import TASKS, Task, task
 
@@ -24,8 +29,14 @@ HERE = Path(__file__).resolve().parent.parent
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0 when every artefact was written, 1 when data is missing or a version is released."""
+    """What the subcommand says: exit code 0, or 1 when something was refused."""
     options = _parser().parse_args(arguments)
+    code: int = options.main(options)
+    return code
+
+
+def _train(options: argparse.Namespace) -> int:
+    """Exit code 0 when every artefact was written, 1 when data is missing or a version is released."""
     import torch
 
     from training.leaks import Leak
@@ -79,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="train, judge and write artefacts")
+    run.set_defaults(main=_train)
     run.add_argument("--task", choices=("ventilation", "troponin", "all"), default="all")
     run.add_argument(
         "--data", type=Path, default=HERE.parent / "shared" / "data", help="folder with the publishers' files"
@@ -91,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--threads", type=int, default=2)
     run.add_argument("--replace", action="store_true", help="write over a version that is there")
+    adaptation.add(commands)
+    federation.add(commands)
     return parser
 
 

@@ -73,7 +73,7 @@ INTENDED: Final[Mapping[str, Intended]] = {
             "that a respiratory rate was charted says 'never ventilated', so it is never read there.",
             "Weight and height are no inputs. Challenge 2012 gives both at 00:00 whenever they were charted: 98 of 100 "
             "stays ventilated after 12 hours have a weight there, and 80 of 100 never ventilated. Trees that may see "
-            "this rank better on that set (AUROC 0.742 against 0.696) and would be wrong at a bedside.",
+            "this rank better on that set and would be wrong at a bedside (training/README.md has by how much).",
             "Only the kind of intensive care unit is known of the admission: no diagnosis, no operation.",
             "FiO2 may betray undocumented ventilation; figures of trees without it stand beside.",
             "Discharge or death without ventilation counts as not ventilated.",

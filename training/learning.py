@@ -107,7 +107,11 @@ def fit(
     rate: float | None = None,
     pull: float = 0.0,
 ) -> Ensemble:
-    """Train in place from where the model is. `pull`: how strongly weights are held where they began."""
+    """Train in place from where the model is. `pull`: how strongly weights are held where they began.
+
+    After each step at rate r a weight's distance from where it began shrinks by 1 + r pull: the proximal step of
+    (pull / 2) distance^2, which no optimiser's scaling can undo.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     shape = model.shape
@@ -138,9 +142,11 @@ def fit(
         if model.trend:
             moved = aim[part] - model.latest(codes)[:, 0]
             total = total + FORECAST_WEIGHT * (_pinball(model.quantiles(out), moved) * w).mean()
-        for now, then in zip(model.parameters(), began, strict=bool(pull)):
-            total = total + 0.5 * pull * ((now - then) ** 2).sum()
+        by = 1.0 / (1.0 + pull * learner.rate)
         learner.step(total)
+        with torch.no_grad():
+            for now, then in zip(model.parameters(), began, strict=bool(pull)):
+                now.copy_(then + (now - then) * by)
     return model.eval()
 
 
@@ -177,6 +183,11 @@ class _Learner:
         for _ in range(self.epochs):
             yield from torch.split(torch.randperm(rows), self.batch)
             tick()
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of the next step."""
+        return float(self.schedule.get_last_lr()[0])
 
     def step(self, loss: Tensor) -> None:
         self.optimiser.zero_grad()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from math import isnan, log
 
 import pytest
 
 from inference.chart import Event, Measurement, Person, Record, Source
 from training import labels
-from training.cohorts import latest_draw, troponin_moments, ventilation_moments
+from training.cohorts import Moment, latest_draw, troponin_moments, ventilation_moments
 from training.readers import CHALLENGE_2012, EICU, START, Stay
 
 NOWHERE = Source("", "", "", "", "")
@@ -26,6 +27,11 @@ def stay(*rows: Measurement, onset: float | None = None, age: float = 60, end: f
 
 
 HEART = [row("hr", hour) for hour in range(48)]
+
+
+def first_draw(of: Stay) -> Moment:
+    """The question at the first draw, with its result known."""
+    return next(moment for moment in troponin_moments(of) if not moment.first)
 
 
 def asked(of: Stay, hours: tuple[int, ...] = (4, 6, 8, 10, 12)) -> list[float]:
@@ -76,22 +82,23 @@ def test_the_reported_landmarks_are_those_the_figures_are_of() -> None:
 
 def test_every_draw_is_asked_about_while_it_is_the_latest() -> None:
     of = stay(row("troponin_t", 1.0, 20.0), row("troponin_t", 4.0, 30.0))
-    assert [(m.landmark, m.reported) for m in troponin_moments(of)] == [
-        (1.0, True), (3.0, False), (4.0, True), (6.0, False), (9.0, False),
-    ]  # fmt: skip
+    assert [(m.landmark, m.reported, m.first) for m in troponin_moments(of)] == [
+        (0.5, False, True),
+        *((hour, hour in (1.0, 4.0), False) for hour in (1.0, 3.0, 4.0, 6.0, 9.0)),
+    ]
 
 
 @pytest.mark.parametrize(("later", "rise"), [(24.0, True), (23.9, False), (12.0, False), (200.0, True)])
 def test_a_rise_is_twenty_per_cent_above_the_latest(later: float, rise: bool) -> None:
     of = stay(row("troponin_t", 2.0, 20.0), row("troponin_t", 8.0, later))
-    trend = labels.troponin(of, next(troponin_moments(of)))
+    trend = labels.troponin(of, first_draw(of))
     assert trend is not None
     assert trend.rise is rise
 
 
 def test_both_values_are_held_at_the_reporting_limit() -> None:
     of = stay(row("troponin_i", 2.0, 100.0), row("troponin_i", 8.0, 290.0))
-    trend = labels.troponin(of, next(troponin_moments(of)))
+    trend = labels.troponin(of, first_draw(of))
     assert trend is not None
     assert (trend.rise, trend.change) == (False, 0.0)
 
@@ -99,14 +106,26 @@ def test_both_values_are_held_at_the_reporting_limit() -> None:
 def test_another_assay_a_day_later_or_within_the_hour_is_not_the_next_draw() -> None:
     for following in (row("troponin_i", 8.0, 900.0), row("troponin_t", 27.0, 900.0), row("troponin_t", 2.5, 900.0)):
         of = stay(row("troponin_t", 2.0, 20.0), following)
-        assert labels.troponin(of, next(troponin_moments(of))) is None
+        assert labels.troponin(of, first_draw(of)) is None
 
 
 def test_the_chart_at_a_draw_holds_that_draw_and_no_later_one() -> None:
     of = stay(row("troponin_t", 2.0, 20.0), row("troponin_t", 8.0, 30.0))
-    moment = next(troponin_moments(of))
+    moment = first_draw(of)
     assert latest_draw(moment.chart) == moment.draw
     assert len(moment.chart.measurements["troponin_t"]) == 1
+
+
+def test_before_the_first_result_nothing_of_it_is_in_the_chart_and_the_forecast_is_of_it() -> None:
+    of = stay(row("troponin_t", 2.0, 20.0), row("troponin_t", 8.0, 30.0))
+    moment = next(troponin_moments(of))
+    assert moment.first
+    assert moment.landmark == 1.5
+    assert latest_draw(moment.chart) is None
+    trend = labels.troponin(of, moment)
+    assert trend is not None
+    assert isnan(trend.change)
+    assert (trend.rise, trend.hours, trend.aim) == (True, 0.5, pytest.approx(log(20.0)))
 
 
 def test_eicu_is_also_asked_about_on_its_second_day() -> None:
