@@ -98,6 +98,34 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class LastCard:
+    """The last card really shown to one user about one patient by one model, and the answer it was about."""
+
+    id: str
+    assessment: Assessment = field(repr=False)
+    state: State
+    indicator: str
+    shown_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Why a card is not sent: it says what the last one said. `moved` is 0..1, None without a probability."""
+
+    reason: str
+    moved: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One thing a card offers to do: the id the client accepts it by, its kind, and when it is for."""
+
+    id: str
+    kind: str
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Feedback:
     """What a clinician did with a card, as the CDS client told it; `card` may be one we never sent."""
 

@@ -19,18 +19,8 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Connection, insert, select
 
 from governance import codec, rows, tables
-from governance.entries import (
-    DOORS,
-    OUTCOMES,
-    Card,
-    Entry,
-    Event,
-    Feedback,
-    FollowUp,
-    Recent,
-    Recorded,
-    Release,
-)
+from governance.cards import CardLedger
+from governance.entries import DOORS, Entry, Event, FollowUp, Recent, Recorded, Release
 from governance.errors import LedgerRefusal, UnknownAssessment
 from governance.keys import Pseudonym, Pseudonyms, Seal
 from governance.store import Store
@@ -38,13 +28,12 @@ from inference.assessment import Assessment, State
 
 NOBODY: Final = Pseudonym("")
 _ASKED_ONCE: Final = ("tenant", "hook_instance", "model", "pseudonym")
-_SAID_ONCE: Final = ("tenant", "card", "outcome", "outcome_at")
 _RELEASED_ONCE: Final = ("assessment_id", "language", "user_pseudonym")
 _KIND: Final = re.compile(r"[a-z][a-z0-9-]{0,59}")
 _COMPRESSION: Final = 3  # of zlib: a tenth of the size for a few milliseconds
 
 
-class Ledger:
+class Ledger(CardLedger):
     """The ledger in `store`, under keys derived from `key` (32 bytes or more); `clock` tells a zoned time."""
 
     def __init__(
@@ -158,54 +147,6 @@ class Ledger:
         if body is None:
             raise UnknownAssessment("no assessment of that id is in the ledger")
         return FollowUp(**json.loads(self._follow_ups.open(body, place=assessment_id)))
-
-    # --- cards, and what clinicians did with them
-
-    def card(
-        self,
-        uuid: str,
-        assessment_id: str | None,
-        summary: str,
-        *,
-        indicator: str,
-        hook: str = "",
-        shown_at: datetime | None = None,
-        withheld: str = "",
-        tenant: str = "",
-    ) -> bool:
-        """Keep that a card was shown, or why not (`withheld`); False if known. Raises UnknownAssessment.
-
-        `tenant` is needed only for a card without an assessment, as when a model is suspended.
-        """
-        row = {
-            "id": rows.identifier(uuid),
-            "assessment_id": assessment_id,
-            "hook": rows.plain(hook, 60),
-            "shown_at": shown_at or self._clock(),
-            "indicator": indicator,
-            "summary_digest": self._digests.of(summary),
-            "withheld": withheld,
-        }
-        with self._store.writing() as connection:
-            row["tenant"] = rows.whose(connection, assessment_id, tenant)
-            return self._store.insert_once(connection, tables.cards, row, ("id",))
-
-    def cards(self, assessment_id: str) -> tuple[Card, ...]:
-        """The cards an answer went out on, oldest first."""
-        c = tables.cards.c
-        query = select(c.id, c.assessment_id, c.hook, c.shown_at, c.indicator, c.withheld)
-        query = query.where(c.assessment_id == assessment_id).order_by(c.shown_at, c.id)
-        with self._store.reading() as connection:
-            return tuple(Card(*row) for row in connection.execute(query))
-
-    def feedback(self, told: Iterable[Feedback], *, tenant: str, service: str = "") -> int:
-        """Keep what a client told about cards, known here or not; how much was new. Raises LedgerRefusal."""
-        kept = [self._feedback_row(feedback, tenant, service) for feedback in told]
-        kept.sort(
-            key=lambda row: [row[name] for name in _SAID_ONCE]
-        )  # one order for all: no two wait crosswise
-        with self._store.writing() as connection:
-            return sum(self._store.insert_once(connection, tables.feedback, row, _SAID_ONCE) for row in kept)
 
     # --- pages, and who did what
 
@@ -342,27 +283,6 @@ class Ledger:
             return None
         document = zlib.decompress(self._documents.open(row["body"], place=row["id"]))
         return rows.recorded(row, codec.load(document), again=again)
-
-    def _feedback_row(self, told: Feedback, tenant: str, service: str) -> dict[str, Any]:
-        if told.outcome not in OUTCOMES:
-            raise LedgerRefusal(f"a card's outcome is one of {sorted(OUTCOMES)}")
-        if told.at.utcoffset() is None:
-            raise LedgerRefusal("feedback has a time without a zone")
-        key, now = self._new_id(), self._clock()
-        comment = json.dumps(told.comment).encode()
-        return {
-            "id": key,
-            "tenant": rows.said("tenant", tenant),
-            "card": rows.said("card", rows.clean(told.card, 200)),
-            "service": rows.clean(service, 100),
-            "outcome": told.outcome,
-            "outcome_at": told.at,
-            "received_at": now,
-            "override_code": rows.clean(told.override_code, 200),
-            "override_system": rows.clean(told.override_system, 400),
-            "accepted": json.dumps(told.accepted),
-            "comment": self._notes.close(comment, place=key, at=now) if told.comment else None,
-        }
 
     def _detail(self, key: str, sealed: bytes | None) -> Mapping[str, str]:
         detail: Mapping[str, str] = {} if sealed is None else json.loads(self._notes.open(sealed, place=key))

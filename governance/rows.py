@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, select
 from governance.entries import Recent, Recorded, Release
 from governance.errors import LedgerRefusal, UnknownAssessment
 from governance.keys import Pseudonym
-from governance.tables import assessments, cards, feedback, predictions, releases
+from governance.tables import assessments, cards, feedback, predictions, releases, suggestions
 from inference.assessment import Assessment, State, Status
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -120,10 +120,12 @@ def counts(connection: Connection) -> Mapping[str, int]:
         **{f"assessments_{status}": statuses.get(status, 0) for status in Status},
         "cards": sent.get("", 0),
         "cards_withheld": sum(sent.values()) - sent.get("", 0),
+        "cards_repeated": sent.get("repeat", 0),
         "feedback": sum(outcomes.values()),
         "feedback_accepted": outcomes.get("accepted", 0),
         "feedback_overridden": outcomes.get("overridden", 0),
         "releases": connection.scalar(select(func.count()).select_from(releases)) or 0,
+        "suggestions": connection.scalar(select(func.count()).select_from(suggestions)) or 0,
     }
 
 

@@ -70,6 +70,10 @@ def _assessment(**options: Any) -> Column[Any]:
     return Column("assessment_id", String(36), ForeignKey("assessments.id"), **options)
 
 
+def _card(name: str, **options: Any) -> Column[Any]:
+    return Column(name, String(36), ForeignKey("cards.id"), **options)
+
+
 def _pseudonym(name: str, **options: Any) -> Column[Any]:
     return Column(name, String(64), **options)
 
@@ -143,6 +147,26 @@ cards = Table(
     Column("summary_digest", String(64), nullable=False),
     Column("withheld", String(100), nullable=False),  # why it was not sent; "" when it was
     Index("ix_cards_by_time", "tenant", "shown_at"),
+)
+
+# A card that was not sent because it would have said nothing new, and the card that had said it.
+repeats = Table(
+    "repeats",
+    metadata,
+    _card("card_id", primary_key=True),
+    _card("of_card", nullable=False, index=True),
+    Column("reason", String(100), nullable=False),
+    Column("moved", Float),  # how far the probability that moved most had moved, 0..1; NULL without one
+)
+
+# What a card offered to do. Whether it was taken stands in `feedback`.
+suggestions = Table(
+    "suggestions",
+    metadata,
+    _identity(),
+    _card("card_id", nullable=False, index=True),
+    Column("kind", String(60), nullable=False),
+    Column("due", Instant),  # the moment it was offered for; NULL where none was computed
 )
 
 feedback = Table(

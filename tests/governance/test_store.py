@@ -20,7 +20,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, delete, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from governance.entries import Feedback
+from governance.entries import Feedback, Repeat, Suggestion
 from governance.errors import LedgerRefusal, LedgerUnavailable, SetupError
 from governance.ledger import Ledger
 from governance.store import Store, migrate, open_store, roll_back
@@ -149,6 +149,22 @@ def test_the_migrations_lead_down_and_up_again(store: Store) -> None:
             assert left is None
     migrate(store)
     assert store.ready()
+
+
+def test_the_newest_migration_leads_down_by_itself_and_keeps_what_was_there(
+    ledger: Ledger, store: Store
+) -> None:
+    filled(ledger)
+    roll_back(store, "0001")
+    with store.reading() as connection:
+        left = set(inspect(connection).get_table_names())
+        assert not left & {"repeats", "suggestions"}
+        assert connection.scalar(text("SELECT count(*) FROM cards")) == 3
+    assert not store.ready()
+    migrate(store)
+    assert store.ready()
+    with pytest.raises(IntegrityError, match="the ledger only grows"), store.writing() as connection:
+        connection.execute(text("DELETE FROM cards"))
 
 
 def test_a_database_without_tables_is_not_ready_and_says_what_to_do(url: str) -> None:
@@ -298,6 +314,18 @@ def filled(ledger: Ledger) -> None:
     """A row in every table that only grows."""
     kept = ledger.record(answer(), tenant="north", patient="p", door="hook", state=State.ACTIVE)
     ledger.card("00000000-0000-4000-8000-000000000001", kept.id, "31 of 100", indicator="info")
+    again = ledger.record(answer(), tenant="north", patient="p", door="hook", state=State.ACTIVE)
+    offered = Suggestion("00000000-0000-4000-8000-000000000002", "blood-gas")
+    for number, says in (("3", None), ("4", Repeat("nothing-new"))):
+        ledger.show(
+            f"00000000-0000-4000-8000-00000000000{number}",
+            again.id,
+            "31 of 100",
+            indicator="info",
+            since=NOON - timedelta(hours=1),
+            said_already=lambda _, says=says: says,  # type: ignore[misc]
+            suggestions=[offered],
+        )
     ledger.feedback([Feedback("c", "accepted", NOON)], tenant="north")
     ledger.release(kept.id, "Practitioner/1", "es")
     ledger.viewed(kept.id, user="Practitioner/1", where="result")
