@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from demo.access import patients_of
 from demo.cds_client import Identity, Occasion
 from demo.desk import Shown
-from demo.orders import BY_KEY
+from demo.orders import BY_KEY, Orderable
 from demo.outcome import Refused
 from demo.records import Hospital
 
@@ -111,7 +111,10 @@ def feedback(shown: Shown, form: Mapping[str, str], now: datetime) -> Resource:
 
 
 def in_words(shown: Shown, form: Mapping[str, str]) -> str:
-    """Why a card was overridden, as the screen repeats it."""
+    """Which suggestion was taken, or why a card was overridden, as the screen repeats it."""
+    if form.get("outcome") == "accepted":
+        held = (one for one in shown.card.get("suggestions", ()) if one.get("uuid") == form.get("suggestion"))
+        return str(next(held, {}).get("label", ""))
     told = (
         str(_reason(shown, form.get("reason", "")).get("display", "")),
         form.get("comment", "").strip()[:500],
@@ -146,3 +149,23 @@ def in_catalogue(wanted: Mapping[str, Any]) -> str:
         for one in concept.get("coding", ())
     }
     return next((key for key, item in BY_KEY.items() if codes & {row[:2] for row in item.codes}), "")
+
+
+def moment_of(wanted: Mapping[str, Any]) -> str:
+    """The instant, with its zone, that a suggested order is for; "" where it names none."""
+    told = wanted.get("occurrenceDateTime")
+    try:
+        moment = datetime.fromisoformat(told) if isinstance(told, str) else None
+    except ValueError:
+        return ""
+    return told if moment is not None and moment.tzinfo is not None and isinstance(told, str) else ""
+
+
+def details_of(wanted: Mapping[str, Any], item: Orderable) -> dict[str, str]:
+    """What a suggested order says of the catalogue's details: its priority."""
+    told = {one.name: wanted.get(one.name) for one in item.details}
+    return {
+        one.name: value
+        for one in item.details
+        if isinstance(value := told[one.name], str) and value in one.choices
+    }

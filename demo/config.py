@@ -50,6 +50,7 @@ class Settings:
 
     `patients` gives the resources for a moment; None means `demo.patients.everyone`. With `faults` the hidden
     address /_faults exists and requests are remembered, for tests of what an app does in bad weather.
+    `quiet_minutes` is how long the app is asked not to repeat a card here; 0 shows every one.
     """
 
     url: str = "http://localhost:8090"
@@ -65,6 +66,7 @@ class Settings:
     page_size: int = 50
     largest_page: int = 200
     redate_after: timedelta = timedelta(hours=6)
+    quiet_minutes: float = 5
 
     @property
     def port(self) -> int:

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from flask import Blueprint, Response, abort, jsonify, render_template, request
 
-from demo.advice import actions_of, feedback, in_catalogue, in_words, smart_links
+from demo.advice import (
+    actions_of,
+    details_of,
+    feedback,
+    in_catalogue,
+    in_words,
+    moment_of,
+    smart_links,
+)
 from demo.cds_client import CdsClient, Occasion, ServiceProblem
 from demo.chart import Banner
 from demo.desk import Desk, Shown
@@ -22,6 +31,7 @@ from demo.records import Hospital
 
 Resource = dict[str, Any]
 APP_NAME = "Ordertime"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 Opened = Callable[
     [str], tuple[Banner, Desk, Occasion]
 ]  # a patient's id -> who, the desk, who is at the screen
@@ -132,9 +142,11 @@ def install(page: Blueprint, hospital: Hospital, cds: CdsClient, opened: Opened)
         return jsonify(src=src, title=str(link.get("label", APP_NAME)))
 
 
-def _new(desk: Desk, item: str, at: Occasion) -> Order:
-    details = {one.name: one.default for one in BY_KEY[item].details}
-    order = Order(desk.number(), BY_KEY[item], at.patient, at.encounter, at.practitioner, details)
+def _new(desk: Desk, item: str, at: Occasion, wanted: Mapping[str, Any] = NOTHING) -> Order:
+    """A draft of the catalogue's order; where advice `wanted` it at a moment or with a priority, so drafted."""
+    details = {one.name: one.default for one in BY_KEY[item].details} | details_of(wanted, BY_KEY[item])
+    when = moment_of(wanted)
+    order = Order(desk.number(), BY_KEY[item], at.patient, at.encounter, at.practitioner, details, when)
     desk.add(order)
     return order
 
@@ -143,9 +155,10 @@ def _carry_out(desk: Desk, at: Occasion, shown: Shown, suggestion: str) -> None:
     """A suggestion, as far as this hospital can: orders of its own catalogue, and taking a draft back."""
     for action in actions_of(shown, suggestion):
         if action.get("type") == "create":
-            item = in_catalogue(action.get("resource", {}))
+            wanted = action.get("resource", {})
+            item = in_catalogue(wanted)
             if item:
-                _new(desk, item, at)
+                _new(desk, item, at, wanted)
         elif action.get("type") == "delete":
             desk.orders.pop(str(action.get("resourceId", "")).rpartition("/")[2], None)
 
@@ -165,7 +178,7 @@ def _link(desk: Desk, form: Mapping[str, str], menu: str) -> Mapping[str, Any]:
 def with_details(order: Order, form: Mapping[str, str]) -> Order:
     """The order with what the form says of it ("draft-1.flow"); choices stay within their list."""
     told = dict(order.details)
-    for one in order.item.details:
+    for one in order.asked:
         value = form.get(f"{order.id}.{one.name}", told.get(one.name, one.default)).strip()[:40]
         told[one.name] = value if not one.choices or value in one.choices else one.default
     return replace(order, details=told)

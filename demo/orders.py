@@ -126,6 +126,21 @@ CATALOGUE: tuple[Orderable, ...] = (
         local="ABG",
     ),
     _service(
+        "venous-gas",
+        "Venous blood gas",
+        "Laboratory",
+        ((LOINC, "24339-4", "Gas panel - Venous blood"),),
+        words="vbg gas ph pco2 lactate",
+        local="VBG",
+    ),
+    _service(
+        "respiratory-review",
+        "Respiratory therapy review",
+        "Respiratory",
+        ((SNOMED, "53950000", "Respiratory therapy"),),
+        words="respiratory therapist rt breathing",
+    ),
+    _service(
         "troponin",
         "Troponin T, high sensitivity",
         "Laboratory",
@@ -215,7 +230,7 @@ BY_KEY: Mapping[str, Orderable] = {one.key: one for one in CATALOGUE}
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order being written: what, for whom, by whom, with which details. `id` is the draft's own."""
+    """One order being written: what, for whom, by whom, when, with which details. `id` is the draft's own."""
 
     id: str
     item: Orderable
@@ -223,6 +238,7 @@ class Order:
     encounter: str
     requester: str
     details: Mapping[str, str]
+    when: str = ""  # the instant it is wanted for, where somebody named one
 
     @property
     def reference(self) -> str:
@@ -230,10 +246,15 @@ class Order:
         return f"{self.item.kind}/{self.id}"
 
     @property
+    def asked(self) -> tuple[Detail, ...]:
+        """The details this order has: a draw for a named moment is no series."""
+        return tuple(one for one in self.item.details if not (self.when and one.name == "series"))
+
+    @property
     def line(self) -> str:
         """The details in one line, as they would be read aloud."""
-        told = []
-        for one in self.item.details:
+        told = [f"for {self.when[:16].replace('T', ' ')}"] if self.when else []
+        for one in self.asked:
             value = self.details.get(one.name, one.default)
             told.append(
                 f"{one.label} {value} {one.unit}".strip() if one.unit or one.name == "target" else value
@@ -279,9 +300,11 @@ def _concept(order: Order) -> Resource:
 
 def _request(order: Order) -> Resource:
     made: Resource = {"code": _concept(order)}
+    if order.when:
+        made["occurrenceDateTime"] = order.when
     told = [
         f"{one.label}: {order.details[one.name]} {one.unit}".strip()
-        for one in order.item.details
+        for one in order.asked
         if one.name != "priority" and order.details.get(one.name)
     ]
     if told:

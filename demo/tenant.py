@@ -17,10 +17,12 @@ SCOPES: Final = (
     "patient/RiskAssessment.c",
 )
 
+OFFERS: Final = ("repeat-troponin", "arterial-blood-gas", "venous-blood-gas", "respiratory-review")
+
 
 def tenant_file(settings: Settings) -> str:
     """The tenant as TOML."""
-    scopes = ", ".join(f'"{one}"' for one in SCOPES)
+    scopes, offers = (", ".join(f'"{one}"' for one in listed) for listed in (SCOPES, OFFERS))
     return f"""\
 # Written by the demonstration at every start; changes here are lost.
 id = "demo"
@@ -38,6 +40,10 @@ write_back = ["DocumentReference", "RiskAssessment"]
 iss = "{settings.url}"
 jwks_url = "{settings.url}/cds-client/jwks.json"
 algorithms = ["ES384"]
+
+[cards]
+quiet_minutes = {settings.quiet_minutes:g}
+suggestions = [{offers}]
 
 [models.ventilation-need]
 state = "demonstration"

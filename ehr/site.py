@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
 
+from ehr.card_policy import CardPolicy
 from ehr.keys import SigningKey
 from inference.assessment import TROPONIN, VENTILATION, State
 
@@ -104,6 +105,7 @@ class Tenant:
     models: Mapping[str, ModelPolicy] = field(
         default_factory=lambda: {name: ModelPolicy() for name in MODELS}
     )
+    cards: CardPolicy = field(default_factory=CardPolicy)
     time_zone: str = "UTC"
     write_back: frozenset[str] = frozenset()
     note_type: str = "11506-3"  # LOINC of a note that is written back: progress note

@@ -101,6 +101,13 @@ class Table:
             raise self.refuse(key, f"is {_shown(value)}; give a probability above 0 and up to 1, such as 0.2")
         return float(value)
 
+    def number(self, key: str, default: float, *, most: float) -> float:
+        """A number from 0 to `most`."""
+        value = self._take(key, default, "")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            raise self.refuse(key, f"is {_shown(value)}; give a number from 0 to {most:g}")
+        return float(value)
+
     def server(self, key: str, default: str | None = None) -> str:
         """The URL of a server: https, or http on loopback outside production."""
         value = self.text(key, default, remedy="give the server's https URL")

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ehr.card_policy import read_card_policy
 from ehr.errors import TenantError
 from ehr.keys import SigningKey, UnusableKey, read_key
 from ehr.site import (
@@ -66,6 +67,7 @@ def load_tenant(path: Path, *, production: bool) -> Tenant:
         care_units=_care_units(table.table("care_units")),
         confirmed_assays=frozenset(table.texts("confirmed_assays", allowed=_assays())),
         models=_models(table.table("models")),
+        cards=read_card_policy(table.table("cards")),
         time_zone=_zone(table),
         write_back=frozenset(table.texts("write_back", allowed=WRITABLE)),
         note_type=_loinc(table, "note_type", "11506-3"),

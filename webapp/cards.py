@@ -1,8 +1,8 @@
 """The card: one sentence to act on, and under it what a physician needs to doubt or to trust it.
 
 `card` gives a CDS Hooks 2.0.1 card, or None when there is nothing to add; `lint` says what is wrong with
-one. Every text from outside is escaped, so that no Markdown or HTML of a chart becomes ours. No
-suggestion, nothing applied by itself: options, not commands.
+one. Every text from outside is escaped, so that no Markdown or HTML of a chart becomes ours. Nothing is applied
+by itself: options, not commands, and offers to order only where a site asked for them.
 """
 
 from __future__ import annotations
@@ -44,12 +44,18 @@ def card(
     app_context: str | None = None,
     source_label: str = "Ordertime",
     say_insufficient: bool = True,
+    overrides: Sequence[str] = OVERRIDES,
+    own_overrides: Sequence[tuple[str, str, str]] = (),
+    suggestions: Sequence[Mapping[str, Any]] = (),
+    selection: str = "any",
 ) -> dict[str, Any] | None:
     """The card for one assessment; None when there is nothing to add.
 
     A prediction speaks at `threshold` and above (as a warning from `warn_at`, as critical from `critical_at`,
     which a site must have agreed to), and that a model and its rule disagree; both only in the states
-    demonstration and active. A rule-in or rule-out and a NEWS2 of 7 or more speak in every state.
+    demonstration and active. A rule-in or rule-out and a NEWS2 of 7 or more speak in every state. `overrides` are
+    codes of ours, `own_overrides` the site's (code, system, words); `suggestions` are whole, `selection` is
+    "any" or "at-most-one".
     """
     site = words.zone_of(zone)
     said = _summary(found, state, threshold, say_insufficient, site)
@@ -70,9 +76,14 @@ def card(
                 "display": say("en", f"models.{found.model}.name"),
             },
         },
-        "overrideReasons": [_override(code) for code in OVERRIDES],
         "links": [_link(link_url, app_context)],
     }
+    reasons_offered = [_override(code) for code in overrides]
+    reasons_offered += [{"code": c, "system": s, "display": d} for c, s, d in own_overrides]
+    if reasons_offered:
+        body["overrideReasons"] = reasons_offered
+    if suggestions:
+        body |= {"suggestions": list(suggestions), "selectionBehavior": selection}
     return body
 
 
@@ -114,6 +125,11 @@ def lint(card: Mapping[str, Any]) -> tuple[str, ...]:
         faults.append("raw HTML")
     if card.get("suggestions") and card.get("selectionBehavior") not in ("at-most-one", "any"):
         faults.append("suggestions without selectionBehavior")
+    faults += [
+        f"suggestion {each.get('label')!r}: {fault}"
+        for each in card.get("suggestions", ())
+        for fault in _suggestion_faults(each)
+    ]
     faults += [
         f"link {link.get('label')!r}: {fault}"
         for link in card.get("links", ())
@@ -332,6 +348,20 @@ def _link_faults(link: Mapping[str, Any]) -> Iterator[str]:
         yield f"type {link.get('type')!r}"
     if "appContext" in link and link.get("type") != "smart":
         yield "appContext on a link that launches nothing"
+
+
+def _suggestion_faults(suggestion: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"no {key}" for key in ("label", "uuid") if not suggestion.get(key))
+    for action in suggestion.get("actions", ()):
+        yield from (f"an action without {key}" for key in ("type", "description") if not action.get(key))
+        kind, resource = action.get("type"), action.get("resource")
+        whole = isinstance(resource, Mapping) and bool(resource.get("resourceType"))
+        if kind not in ("create", "update", "delete"):
+            yield f"an action of type {kind!r}"
+        elif kind == "delete" and not action.get("resourceId"):
+            yield "a delete without resourceId"
+        elif kind != "delete" and not whole:
+            yield f"a {kind} without a whole resource"
 
 
 def _empty(value: Any, path: str) -> Iterator[str]:

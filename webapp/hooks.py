@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Flask, Response, jsonify, request
@@ -25,11 +24,12 @@ from ehr.transport import Budget, FhirHttp
 from ehr.trust import VerifiedCaller, verify_caller
 from governance.entries import Feedback
 from inference.model import Model
-from webapp import cards, words
-from webapp.consult import Consultation, Occasion, consult, hours_to
+from webapp import words
+from webapp.consult import Occasion, consult, hours_to
 from webapp.errors import outcome
 from webapp.ops import CARDS, FOREIGN, STAGES
 from webapp.rooms import MODELS, Rooms, here
+from webapp.showing import shown
 
 door = Blueprint("hooks", __name__)
 REPLAY = timedelta(minutes=10)
@@ -62,15 +62,16 @@ def service(service: str) -> Response:
     if answered := rooms.vault.get("hook-answer", key):
         return jsonify(answered["body"])
     body: dict[str, Any] = {"cards": []}
+    decided = "nothing to advise"
     if wire.concerns(asked, service):
-        body = {"cards": _advice(rooms, model, caller.tenant, asked)}
+        body["cards"], decided = _advice(rooms, model, caller.tenant, asked)
         if time.monotonic() - began > rooms.settings.hook_deadline:
             CARDS.labels(service, "late").inc()
             return outcome(
                 503, "timeout", "the answer came too late to be of use at the bedside; nothing is advised"
             )
     rooms.vault.put("hook-answer", key, {"body": body}, REPLAY.total_seconds())
-    CARDS.labels(service, "card" if body["cards"] else "nothing to advise").inc()
+    CARDS.labels(service, decided).inc()
     return jsonify(body)
 
 
@@ -115,7 +116,10 @@ def _json() -> Mapping[str, Any]:
     return body
 
 
-def _advice(rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest) -> list[dict[str, Any]]:
+def _advice(
+    rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest
+) -> tuple[list[dict[str, Any]], str]:
+    """The cards to send, one at most, and what was decided about it."""
     moment = rooms.clock()
     if asked.fhir_server and rooms.tenants.by_fhir_server(asked.fhir_server).id != tenant.id:
         raise UnknownIssuer("this FHIR server is not this caller's; nothing was sent to it")
@@ -144,8 +148,8 @@ def _advice(rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest)
         )
         (found,) = consult(record, [model], rooms.ledger, occasion)
     with STAGES.labels("card").time():
-        card = _card(rooms, tenant, asked, found)
-    return [card] if card else []
+        card, decided = shown(rooms, tenant, asked, found)
+    return ([card] if card else []), decided
 
 
 def _fetch(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest) -> Reading:
@@ -155,36 +159,6 @@ def _fetch(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest) -> Reading:
         asked.fhir_server, asked.token, rooms.http, budget, clock=rooms.clock, quirks=tenant.quirks
     )
     return read_patient(http, asked.patient, as_of=rooms.clock(), quirks=tenant.quirks)
-
-
-def _card(
-    rooms: Rooms, tenant: Tenant, asked: wire.HookRequest, found: Consultation
-) -> dict[str, Any] | None:
-    uuid = str(uuid4())
-    card = cards.card(
-        found.assessment,
-        state=found.policy.state,
-        threshold=found.policy.threshold,
-        warn_at=found.policy.warn_at,
-        critical_at=found.policy.critical_at,
-        say_insufficient=found.policy.say_insufficient,
-        link_url=f"{rooms.settings.public_url}/launch",
-        app_context=None if "no-app-context" in tenant.quirks else found.id,
-        zone=tenant.time_zone,
-        uuid=uuid,
-    )
-    if card and not asked.for_clinician:
-        return None  # a patient's own view gets no clinician's card
-    rooms.ledger.card(
-        uuid,
-        found.id,
-        shown_at=rooms.clock(),
-        hook=asked.hook,
-        indicator=card["indicator"] if card else "",
-        summary=card["summary"] if card else "",
-        withheld="" if card else "nothing to add",
-    )
-    return card
 
 
 @door.before_request

@@ -88,8 +88,8 @@ def first_draw(now: datetime) -> Story:
         temp=36.6,
         gcs=15,
     )
-    _chemistry(story, 0.95, 0.97, 15.2)
-    troponin(story, 0.95, 4, ELECSYS, limit=14)
+    _chemistry(story, 0.85, 0.97, 15.2)
+    troponin(story, 0.85, 4, ELECSYS, limit=14)
     return story
 
 

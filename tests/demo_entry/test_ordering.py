@@ -173,6 +173,31 @@ def test_an_accepted_suggestion_becomes_a_draft_and_is_named_in_the_feedback(
     assert peers.service.feedback[0]["acceptedSuggestions"] == [{"id": "s-1"}]
 
 
+def test_a_suggested_draw_keeps_its_moment_until_it_is_signed(page: FlaskClient, peers: Pair) -> None:
+    moment = "2026-11-23T14:05:00-05:00"
+    troponin = {
+        "resourceType": "ServiceRequest",
+        "priority": "stat",
+        "occurrenceDateTime": moment,
+        "code": {"coding": [{"system": "http://loinc.org", "code": "67151-1"}]},
+    }
+    action = {"type": "create", "description": "Repeat", "resource": troponin}
+    advise(
+        peers, "order-select", suggestions=[{"label": "Repeat at 14:05", "uuid": "s-1", "actions": [action]}]
+    )
+    do(page, "orders", item="oxygen")
+    shown = do(page, f"cards/{UUID}", outcome="accepted", suggestion="s-1")
+    assert "Acknowledged: Repeat at 14:05" in shown
+    assert "for 23 Nov 14:05" in shown
+    peers.service.answers.clear()
+    assert "for 2026-11-23 14:05, stat" in do(page, "sign")
+    drafted = peers.service.calls[-1]["context"]["draftOrders"]["entry"]
+    assert [entry["resource"].get("occurrenceDateTime") for entry in drafted] == [None, moment]
+    (stored,) = [row for row in signed(peers, "ServiceRequest") if "occurrenceDateTime" in row]
+    assert stored["occurrenceDateTime"] == moment
+    assert not any("Series" in one["text"] for one in stored.get("orderDetail", ()))
+
+
 def test_feedback_the_service_refuses_is_shown(page: FlaskClient, peers: Pair) -> None:
     advise(peers, "order-select")
     peers.service.feedback_status = 500

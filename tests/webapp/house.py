@@ -201,11 +201,15 @@ def settings(folder: Path, hospital: Hospital) -> Settings:
 
 
 def standing(
-    folder: Path, trend: Callable[[Path], object] = lambda artifacts: build(artifacts, TROPONIN)
+    folder: Path,
+    trend: Callable[[Path], object] = lambda artifacts: build(artifacts, TROPONIN),
+    *,
+    quiet_minutes: float = 0,
 ) -> Iterator[House]:
     """App and hospital, until the generator is closed. The models are small synthetic ones.
 
-    `trend` writes the trend model where another than the plain one is wanted.
+    `trend` writes the trend model where another than the plain one is wanted. Every card is shown, however
+    often asked for, unless `quiet_minutes` says otherwise.
     """
     import threading
 
@@ -217,7 +221,9 @@ def standing(
     trend(folder / "artifacts")
     models = {name: load(newest(folder / "artifacts", name), "cpu") for name in (VENTILATION, TROPONIN)}
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True, request_handler=Quiet)
-    told = replace(settings_for(server.port, 8000), patients=everyone, faults=True)
+    told = replace(
+        settings_for(server.port, 8000), patients=everyone, faults=True, quiet_minutes=quiet_minutes
+    )
     server.app = create_hospital(told)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -1,0 +1,83 @@
+"""From an answer to the card that is sent: made, offered with, held back when it would say nothing new, kept.
+
+Whatever becomes of it stands in the ledger before it is sent. A patient's own view gets no clinician's card.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from ehr import hooks as wire
+from ehr.site import Tenant
+from governance.entries import LastCard, Repeat
+from webapp import cards, repeats, suggestions, words
+from webapp.consult import Consultation
+from webapp.rooms import Rooms
+
+NOTHING_NEW = "nothing new"
+
+
+def shown(
+    rooms: Rooms, tenant: Tenant, asked: wire.HookRequest, found: Consultation
+) -> tuple[dict[str, Any] | None, str]:
+    """The card to send, or None; and what was decided: "card", "nothing to advise" or "repeat"."""
+    uuid, wishes = str(uuid4()), tenant.cards
+    orders = suggestions.Asked(asked.patient, asked.encounter, asked.user, asked.drafts)
+    zone = words.zone_of(tenant.time_zone)
+    offered = suggestions.suggested(
+        found.assessment, found.policy, wishes, orders, zone, lambda: str(uuid4())
+    )
+    card = cards.card(
+        found.assessment,
+        state=found.policy.state,
+        threshold=found.policy.threshold,
+        warn_at=found.policy.warn_at,
+        critical_at=found.policy.critical_at,
+        say_insufficient=found.policy.say_insufficient,
+        link_url=f"{rooms.settings.public_url}/launch",
+        app_context=None if "no-app-context" in tenant.quirks else found.id,
+        zone=zone,
+        uuid=uuid,
+        overrides=wishes.overrides,
+        own_overrides=[(own.code, own.system, own.display) for own in wishes.own_overrides],
+        suggestions=[each.wire for each in offered],
+        selection=suggestions.behaviour(offered),
+    )
+    if card is None:
+        rooms.ledger.card(
+            uuid,
+            found.id,
+            "",
+            shown_at=rooms.clock(),
+            hook=asked.hook,
+            indicator="",
+            withheld="nothing to add",
+        )
+        return None, "nothing to advise"
+    if not asked.for_clinician:
+        return None, "nothing to advise"
+    said = rooms.ledger.show(
+        uuid,
+        found.id,
+        card["summary"],
+        shown_at=rooms.clock(),
+        hook=asked.hook,
+        indicator=card["indicator"],
+        since=rooms.clock() - timedelta(minutes=wishes.quiet_minutes),
+        said_already=lambda last: _repeat(last, found, card["indicator"], tenant),
+        suggestions=[each.kept for each in offered],
+    )
+    return (None, "repeat") if said else (card, "card")
+
+
+def _repeat(last: LastCard, found: Consultation, indicator: str, tenant: Tenant) -> Repeat | None:
+    """Why this card repeats the last one; None when it says something new, or the site wants every card."""
+    changed = (last.state, last.indicator) != (found.policy.state, indicator)
+    within = tenant.cards.same_within
+    if not tenant.cards.quiet_minutes or changed:
+        return None
+    if repeats.news(last.assessment, found.assessment, within=within):
+        return None
+    return Repeat(NOTHING_NEW, repeats.moved(last.assessment, found.assessment))
