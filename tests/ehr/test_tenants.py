@@ -336,3 +336,65 @@ def test_an_unknown_id_is_unknown(tmp_path: Path) -> None:
 def test_the_canonical_form_keeps_the_path_byte_for_byte() -> None:
     assert canonical("HTTPS://A.org:443/Fhir/R4/") == "https://a.org/Fhir/R4"
     assert canonical("http://a.org:80") == canonical("http://a.org/") == "http://a.org"
+
+
+# --- cards
+
+
+def test_a_file_without_cards_repeats_none_for_a_while_and_offers_nothing(tmp_path: Path) -> None:
+    # CONFORMANCE 80, 84
+    (tenant,) = load(tmp_path)
+    assert tenant.cards.quiet_minutes == 15
+    assert tenant.cards.same_within == 0.05
+    assert tenant.cards.offers == frozenset()
+    assert len(tenant.cards.overrides) == 5
+
+
+def test_a_site_says_how_it_wants_its_cards(tmp_path: Path) -> None:
+    (tenant,) = load(
+        tmp_path,
+        PLAIN
+        + """
+[cards]
+quiet_minutes = 0
+same_within = 0.1
+suggestions = ["repeat-troponin"]
+override_reasons = []
+[[cards.own_override_reasons]]
+code = "seen"
+system = "urn:oid:1.2"
+display = "Seen"
+[cards.order_codes.repeat-troponin]
+code = "TNT"
+system = "https://codes.example.org/orders"
+display = "Troponin"
+""",
+    )
+    assert (tenant.cards.quiet_minutes, tenant.cards.same_within) == (0, 0.1)
+    assert tenant.cards.offers == {"repeat-troponin"}
+    assert tenant.cards.overrides == ()
+    assert tenant.cards.own_overrides[0].display == "Seen"
+    assert tenant.cards.order_codes["repeat-troponin"].code == "TNT"
+
+
+@pytest.mark.parametrize(
+    ("rows", "key"),
+    [
+        ("quiet_minutes = -1", "quiet_minutes"),
+        ("quiet_minutes = 1441", "quiet_minutes"),
+        ('quiet_minutes = "long"', "quiet_minutes"),
+        ("same_within = 0", "same_within"),
+        ("same_within = 2", "same_within"),
+        ('suggestions = ["intubate"]', "suggestions"),
+        ('override_reasons = ["because"]', "override_reasons"),
+        ("quiet_minuets = 5", "quiet_minuets"),
+        ('[[cards.own_override_reasons]]\ncode = "a"\nsystem = "b"\ndisplay = "c"', "system"),
+        ('[[cards.own_override_reasons]]\ncode = "a"\nsystem = "urn:b"', "display"),
+        ('[cards.order_codes.intubate]\ncode = "a"', "intubate"),
+    ],
+)
+def test_a_slip_in_cards_is_named_with_its_remedy(tmp_path: Path, rows: str, key: str) -> None:
+    with pytest.raises(TenantError) as refused:
+        load(tmp_path, f"{PLAIN}\n[cards]\n{rows}\n")
+    assert f"key '{key}'" in str(refused.value)
+    assert ";" in str(refused.value)
