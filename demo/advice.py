@@ -114,7 +114,7 @@ def in_words(shown: Shown, form: Mapping[str, str]) -> str:
     """Which suggestion was taken, or why a card was overridden, as the screen repeats it."""
     if form.get("outcome") == "accepted":
         held = (one for one in shown.card.get("suggestions", ()) if one.get("uuid") == form.get("suggestion"))
-        return str(next(held, {}).get("label", ""))
+        return next((str(one.get("label", "")) for one in held), "")
     told = (
         str(_reason(shown, form.get("reason", "")).get("display", "")),
         form.get("comment", "").strip()[:500],

@@ -76,9 +76,12 @@ def refusal(answer: Answer, where: str, now: datetime) -> EhrError:
     if answer.status == 429:
         wait = patience(answer.headers, now) or 0.0
         words = f"the hospital asks us to slow down{detail}"
-        return Throttled(words, where, retry_after=wait, said=said, causes=causes)
-    kind, words = _REFUSALS.get(answer.status, _FAILED if answer.status >= 500 else _REFUSED)
-    return kind(words + detail, where, said=said, causes=causes)
+        fault: EhrError = Throttled(words, where, retry_after=wait, said=said, causes=causes)
+    else:
+        kind, words = _REFUSALS.get(answer.status, _FAILED if answer.status >= 500 else _REFUSED)
+        fault = kind(words + detail, where, said=said, causes=causes)
+    fault.status = answer.status
+    return fault
 
 
 def patience(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -27,7 +27,12 @@ from __future__ import annotations
 
 
 class EhrError(Exception):
-    """Root of this package's refusals. `where` names the place: a file and key, a claim, a resource type."""
+    """Root of this package's refusals. `where` names the place: a file and key, a claim, a resource type.
+
+    `status` is the hospital's HTTP status, 0 where it gave none.
+    """
+
+    status: int = 0
 
     def __init__(
         self, message: str, where: str = "", *, said: str = "", causes: tuple[str, ...] = ()

@@ -21,7 +21,10 @@ MAY_IMPORT = {
     "benchmarks": {"inference", "ehr", "governance", "webapp", "demo"},
 }
 HEAVY = {"torch", "shap", "lightgbm", "pandas", "sklearn"}
-FACES = ("cards", "result", "answer", "reasons", "bedside", "handout", "about", "charts", "words", "question")
+FACES = (
+    *("cards", "result", "answer", "reasons", "bedside", "handout", "about", "charts", "words", "question"),
+    *("repeats", "writes", "look"),
+)
 DOORS = ("hooks", "launch", "pages", "cli")
 
 

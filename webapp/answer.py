@@ -17,8 +17,9 @@ from markupsafe import Markup
 from inference.assessment import Assessment, Phrase, Prediction, RuleResult, State, Status
 from inference.chart import Measurement, Refusal
 from inference.features import CARE_UNIT, PERSONAL
-from webapp import bedside, charts, question, reasons, words
+from webapp import bedside, charts, question, reasons, words, writes
 from webapp.words import say
+from webapp.writes import Write, WriteView
 
 WITHHELD: Final = frozenset({State.SILENT, State.SUSPENDED})  # states in which no prediction is shown
 READ_FROM: Final = {"age": "Patient", "sex": "Patient", "hours_in_stay": "Encounter", CARE_UNIT: "Encounter"}
@@ -44,6 +45,7 @@ class Shown:
     handout_url: str = ""
     pdf_url: str = ""
     language: str = "en"  # the language offered first for the patient's page
+    writes: tuple[Write, ...] = ()  # what can be written to the chart, and what was
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,7 @@ class Section:
     release_url: str
     handout_url: str
     pdf_url: str
+    writes: tuple[WriteView, ...]
 
 
 def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
@@ -226,6 +229,7 @@ def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
         release_url=each.release_url,
         handout_url=each.handout_url,
         pdf_url=each.pdf_url,
+        writes=tuple(writes.view(write, zone) for write in each.writes),
     )
 
 

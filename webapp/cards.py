@@ -76,12 +76,9 @@ def card(
                 "display": say("en", f"models.{found.model}.name"),
             },
         },
+        **_overrides(overrides, own_overrides),
         "links": [_link(link_url, app_context)],
     }
-    reasons_offered = [_override(code) for code in overrides]
-    reasons_offered += [{"code": c, "system": s, "display": d} for c, s, d in own_overrides]
-    if reasons_offered:
-        body["overrideReasons"] = reasons_offered
     if suggestions:
         body |= {"suggestions": list(suggestions), "selectionBehavior": selection}
     return body
@@ -333,8 +330,10 @@ def _score_line(score: Score) -> str:
     return say("en", "card.news2", value=bedside.score_value(score), band=band)
 
 
-def _override(code: str) -> dict[str, str]:
-    return {"code": code, "system": OVERRIDE_SYSTEM, "display": say("en", f"override.{code}")}
+def _overrides(codes: Sequence[str], own: Sequence[tuple[str, str, str]]) -> dict[str, list[dict[str, str]]]:
+    ours = [(code, OVERRIDE_SYSTEM, say("en", f"override.{code}")) for code in codes]
+    found = [{"code": code, "system": system, "display": text} for code, system, text in (*ours, *own)]
+    return {"overrideReasons": found} if found else {}
 
 
 def _link(url: str, app_context: str | None) -> dict[str, str]:

@@ -127,8 +127,10 @@ def outcome(status: int, issue: str, text: str) -> Response:
     return answer
 
 
-def page(status: int, key: str, error: Exception | None = None, reference: str = "") -> Response:
-    """The page a person sees: what happened, and what to do now."""
+def page(
+    status: int, key: str, error: Exception | None = None, reference: str = "", *, back_url: str = ""
+) -> Response:
+    """The page a person sees: what happened, what to do now, and where there is one, the way back."""
     detail = "" if error is None or isinstance(error, HTTPException) else str(error)
     body = render_template(
         "error.html",
@@ -137,6 +139,7 @@ def page(status: int, key: str, error: Exception | None = None, reference: str =
         remedy=words.say("en", f"error.{key}.remedy"),
         detail=detail,
         reference=reference,
+        back_url=back_url,
         language="en",
     )
     return Response(body, status=status, mimetype="text/html")

@@ -6,18 +6,20 @@ ledger holds; the patient's page is never computed again, and is a draft until a
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request, url_for
 
 from ehr.errors import MalformedRequest, NotFound, NotPermitted
-from ehr.identity import Identity
+from ehr.style import read_style
+from ehr.transport import Budget
 from governance.entries import Recorded
 from inference import gates
 from inference.assessment import State
 from webapp import about as card_face
-from webapp import errors, handout, reading, security, visits, words
+from webapp import errors, handout, look, reading, security, visits, words, writing
 from webapp import result as face
 from webapp.rooms import Rooms, here
 from webapp.visits import Visit
@@ -25,6 +27,8 @@ from webapp.visits import Visit
 door = Blueprint("pages", __name__)
 OPINIONS = ("agree", "disagree")
 LONGEST_COMMENT = 2000
+STYLE_SECONDS = 2.0
+STYLE_KEPT = timedelta(minutes=10)
 
 
 def install(app: Flask) -> None:
@@ -101,6 +105,29 @@ def release(key: str) -> Response:
     return _see(url_for("pages.patient_page", key=recorded.id, visit=visit.id, language=language))
 
 
+@door.post("/assessments/<key>/write")
+def write(key: str) -> Response:
+    """Write the answer, or the patient's page, to the chart: once, where everybody allows it."""
+    rooms = here()
+    visit, recorded = _asked(rooms, key)
+    try:
+        writing.write(rooms, visit, recorded, request.form.get("type", ""), _on_paper)
+    except writing.NotWritten as error:
+        back = url_for("pages.stored", visit=visit.id, _anchor=recorded.assessment.model)
+        return errors.page(error.status, error.key, error, back_url=back)
+    return _back(visit, recorded)
+
+
+@door.get("/result/look.css")
+def hospitals_look() -> Response:
+    """The EHR's fonts and colours, as far as they are harmless and readable; fetched by us, from its own servers."""
+    rooms = here()
+    visit = visits.current(rooms)
+    answer = make_response(look.sheet(_style(rooms, visit)))
+    answer.mimetype = "text/css"
+    return answer
+
+
 @door.get("/handout/<key>")
 def patient_page(key: str) -> Response:
     """The patient's page on the screen: the stored assessment in plain words."""
@@ -127,12 +154,19 @@ def patient_pdf(key: str) -> Response:
 
 @door.post("/close")
 def close() -> Response:
-    """End the visit: the page can no longer be opened, and the vault forgets the hospital's tokens."""
+    """End the visit: the page can no longer be opened, the vault forgets the tokens, the hospital withdraws them."""
     rooms = here()
     visit = visits.current(rooms)
     security.check_form_token(visit.secret, visit.id, request.form.get("csrf_token", ""))
-    visits.close(rooms, visit)
-    answer = errors.page(200, "closed")
+    told = visits.close(rooms, visit)
+    rooms.ledger.event(
+        "closed",
+        tenant=visit.tenant.id,
+        patient=visit.grant.patient,
+        user=visit.grant.user,
+        detail={"permission": told or "kept by the hospital"},
+    )
+    answer = errors.page(200, f"closed-{told}" if told else "closed")
     security.drop_cookie(answer, security.cookie_name("visit", visit.id))
     return answer
 
@@ -188,8 +222,26 @@ def _result(rooms: Rooms, visit: Visit) -> Response:
         focus=focus,
         about_url=url_for("pages.about"),
         again_url=url_for("pages.result", visit=visit.id),
+        look_url=url_for("pages.hospitals_look", visit=visit.id) if visit.grant.style_url else "",
+        close_url=url_for("pages.close"),
     )
     return make_response(render_template("result.html", view=view))
+
+
+def _style(rooms: Rooms, visit: Visit) -> Mapping[str, str]:
+    """The properties at the launch's `smart_style_url`, kept a while: a page is never slower for it."""
+    url, tenant = visit.grant.style_url, visit.tenant
+    if not url:
+        return {}
+    kept = rooms.vault.get("style", f"{tenant.id}|{url}")
+    if kept is None:
+        kept = dict(read_style(rooms.http, tenant, url, Budget(STYLE_SECONDS)))
+        rooms.vault.put("style", f"{tenant.id}|{url}", kept, STYLE_KEPT.total_seconds())
+    return kept
+
+
+def _on_paper(view: handout.HandoutView) -> str:
+    return render_template("handout.html", view=view)
 
 
 def _shown(rooms: Rooms, visit: Visit, recorded: Recorded) -> face.Shown:
@@ -211,6 +263,7 @@ def _shown(rooms: Rooms, visit: Visit, recorded: Recorded) -> face.Shown:
         handout_url=url_for("pages.patient_page", **address, language=language),
         pdf_url=url_for("pages.patient_pdf", **address, language=language),
         language=language,
+        writes=writing.offered(rooms, visit, recorded, url_for("pages.write", **address)),
     )
 
 
@@ -238,26 +291,15 @@ def _banner(visit: Visit) -> face.Banner | None:
     """The identity, unless the EHR says that it shows it already (SMART: need_patient_banner is false)."""
     if visit.grant.need_patient_banner is False:
         return None
-    who = _who(visit)
+    who = visits.identity_of(visit)
     return face.Banner(who.name, who.born, who.sex, who.record_number)
-
-
-def _who(visit: Visit) -> Identity:
-    born = visit.about("born")
-    return Identity(
-        visit.about("name"),
-        date.fromisoformat(born) if born else None,
-        visit.about("sex") or "unknown",
-        visit.about("mrn"),
-        visit.about("language"),
-    )
 
 
 def _handout(rooms: Rooms, visit: Visit, recorded: Recorded) -> handout.HandoutView:
     language = handout.spoken_language(request.args.get("language") or visit.about("language") or "en")
     paper = request.args.get("paper", "letter")
     released = [each for each in rooms.ledger.released(recorded.id) if each.language == language]
-    who = _who(visit)
+    who = visits.identity_of(visit)
 
     def address(endpoint: str, spoken: str) -> str:
         return url_for(endpoint, key=recorded.id, visit=visit.id, language=spoken, paper=paper)

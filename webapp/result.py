@@ -66,6 +66,8 @@ class ResultView:
     visit: str
     about_url: str
     again_url: str
+    look_url: str
+    close_url: str
 
 
 def view(
@@ -80,13 +82,16 @@ def view(
     visit: str = "",
     about_url: str = "",
     again_url: str = "",
+    look_url: str = "",
+    close_url: str = "",
     focus: str = "",
 ) -> ResultView:
     """The page of one launch.
 
     `opened` is the moment of the launch; `banner` None leaves the identity to the EHR; `trouble` is a key of
     [error] ("hospital-silent") when the chart could not be read; `foreign` counts rows of other patients that
-    were thrown away; `focus` is the id of the assessment a card linked to: it comes first.
+    were thrown away; `look_url` is a style sheet of the EHR's look; `focus` is the id of the assessment a
+    card linked to: it comes first.
     """
     site = words.zone_of(zone)
     ordered = sorted(shown, key=lambda each: each.id != focus) if focus else list(shown)
@@ -108,6 +113,8 @@ def view(
         visit=visit,
         about_url=about_url,
         again_url=again_url,
+        look_url=look_url,
+        close_url=close_url,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 import httpx
 from flask import Flask, current_app
 
+from ehr.capability import Capabilities
 from ehr.tenants import Tenants, load_tenants
 from ehr.trust import KeySource
 from governance.ledger import Ledger
@@ -104,6 +105,11 @@ class Rooms:
         return httpx.Client(
             transport=self._transport, limits=limits, timeout=timeout, follow_redirects=False, trust_env=False
         )
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """What each hospital's server can create, as its CapabilityStatement says."""
+        return Capabilities(self.http, self.clock)
 
     @cached_property
     def keys(self) -> KeySource:

@@ -108,8 +108,7 @@ def _of_breathing(found: Assessment, policy: ModelPolicy) -> list[_Want]:
         return []
     kinds = (RESPIRATORY_REVIEW,) if _gas_is_known(found) else (*GASES, RESPIRATORY_REVIEW)
     return [
-        _Want(kind, _say(f"suggestion.{kind}.label"), _say(f"suggestion.{kind}.order"), why)
-        for kind in kinds
+        _Want(kind, _say(f"suggestion.{kind}.label"), _say(f"suggestion.{kind}.order"), why) for kind in kinds
     ]
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask import g, request
 
 from ehr import smart
-from ehr.errors import Unauthorised
+from ehr.errors import EhrError, Unauthorised
+from ehr.identity import Identity
 from ehr.tenants import Tenant
+from ehr.transport import Budget
 from webapp import security
 from webapp.errors import SessionExpired
 from webapp.rooms import Rooms
 
 EARLY = timedelta(seconds=45)  # a token this close to its end is renewed before it is used
 RENEWING = timedelta(seconds=15)
+GIVING_BACK = 4.0  # seconds that the hospital is waited for when a visit is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,18 @@ def current(rooms: Rooms) -> Visit:
     )
 
 
+def identity_of(visit: Visit) -> Identity:
+    """Who the patient is, as the last reading found it."""
+    born = visit.about("born")
+    return Identity(
+        visit.about("name"),
+        date.fromisoformat(born) if born else None,
+        visit.about("sex") or "unknown",
+        visit.about("mrn"),
+        visit.about("language"),
+    )
+
+
 def remember(rooms: Rooms, visit: Visit, about: Mapping[str, Any]) -> None:
     """Keep what this visit's pages need until it ends: never in a cookie, sealed in the vault."""
     _keep(rooms, visit, {"about": dict(about)})
@@ -89,9 +104,21 @@ def _keep(rooms: Rooms, visit: Visit, changed: Mapping[str, Any]) -> None:
     rooms.vault.put("visit", visit.id, {**kept, **changed}, (ends - rooms.clock()).total_seconds())
 
 
-def close(rooms: Rooms, visit: Visit) -> None:
-    """End the visit: nothing of it is left to be used."""
+def close(rooms: Rooms, visit: Visit) -> str:
+    """End the visit: nothing of it is left to be used here, and the hospital is asked to withdraw its permission.
+
+    "revoked", "not-revoked" (its server could not be told), or "" where it has no place for that.
+    """
     rooms.vault.delete("visit", visit.id)
+    try:
+        budget = Budget(GIVING_BACK)
+        endpoints = smart.discover(rooms.http, visit.tenant, budget=budget)
+        told = smart.revoke(
+            rooms.http, visit.tenant, endpoints, visit.grant, now=rooms.clock(), budget=budget
+        )
+    except EhrError:
+        return "not-revoked"
+    return "revoked" if told else ""
 
 
 def with_fresh_token(rooms: Rooms, visit: Visit) -> Visit:
