@@ -61,6 +61,10 @@ class House:
         answer = httpx.post(f"{self.hospital.settings.url}/_faults", json={"kind": kind, **more})
         assert answer.is_success, answer.text
 
+    def weather_withholds(self, *scopes: str) -> None:
+        """Scopes that the hospital leaves out of every grant from now on."""
+        httpx.post(f"{self.hospital.settings.url}/_faults", json={"withhold": scopes}).raise_for_status()
+
     def fair(self) -> None:
         httpx.delete(f"{self.hospital.settings.url}/_faults")
 
