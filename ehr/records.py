@@ -1,8 +1,9 @@
 """Reading one patient's chart over FHIR: the searches that the prefetch asks for, in parallel, page by page.
 
 A page's `next` link is followed as it is, on the same server only, until the look-back is covered; what was
-cut short is said (`truncated`). Every row's subject is checked; another patient's rows are dropped and
-counted.
+cut short is said (`truncated`), and the newest rows of every quantity that did not come are asked for by code, so
+that a quantity charted every second does not hide one charted twice a day. Every row's subject is checked; another
+patient's rows are dropped and counted. Whichever search ends first, the rows come in one order.
 
 Refuses to go on (raises) without the Observations, without a session, or for a patient the hospital does not
 have. What else fails, a type the server does not offer or does not let us read, is named in `problems`.
@@ -11,7 +12,7 @@ have. What else fails, a type the server does not offer or does not let us read,
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from ehr.bundles import belongs, has_more, issue_codes, reaches_far
+from ehr.codes import code_table
 from ehr.errors import (
     EhrError,
     EhrUnavailable,
@@ -36,6 +38,9 @@ from ehr.transport import FhirHttp
 THREADS: Final = 4
 MOST_PAGES: Final = 25  # of one search
 MOST_ROWS: Final = 5000
+NEWEST_ROWS: Final = 200  # of the quantities that a cut search did not bring
+CODES_AT_ONCE: Final = 60  # in one such search: about 2 kB of URL
+ASKED_BY_CODE: Final = frozenset({"variable", "coma"})
 NEEDED: Final = frozenset({"vitals", "laboratory"})
 INCLUDED: Final[Mapping[str, str]] = MappingProxyType({"deviceuse": "DeviceUseStatement:device"})
 OPTIONAL: Final = frozenset({"_sort", "_include", "_count"})  # left out when a server does not take them
@@ -69,6 +74,8 @@ def read_patient(
         keys = sorted(TEMPLATES, key=lambda key: key not in NEEDED)
         futures = [pool.submit(search.read, key) for key in keys]
         found = [future.result() for future in futures]
+        if any(reading.truncated for key, reading in zip(keys, found, strict=True) if key in NEEDED):
+            found += pool.map(search.newest, unseen(row for reading in found for row in reading.resources))
     return Reading(
         tuple(row for reading in found for row in reading.resources),
         any(reading.truncated for reading in found),
@@ -97,6 +104,24 @@ class _Search:
             # What the server lacks or withholds cannot be cut short; what it failed to send was.
             cut = isinstance(error, EhrUnavailable)
             return Reading((), cut, 0, (f"{kind}: {type(error).__name__}",))
+
+    def newest(self, codes: tuple[str, ...]) -> Reading:
+        """The newest rows of these LOINC codes: one page, whatever else there is."""
+        system = code_table().loinc
+        params = {
+            "patient": self.patient,
+            "code": ",".join(f"{system}|{code}" for code in codes),
+            "_sort": "-date",
+            "_count": str(NEWEST_ROWS),
+        }
+        pages = _Pages(self, "Observation")
+        try:
+            pages.take(self.http.search("Observation", params, post=self.post))
+        except Unauthorised:
+            raise
+        except EhrError as error:
+            return Reading((), True, 0, (f"Observation by code: {type(error).__name__}",))
+        return Reading(tuple(pages.rows), True, pages.foreign, tuple(pages.problems))
 
     def _person(self) -> Reading:
         row = self.http.get(f"Patient/{self.patient}")
@@ -130,7 +155,7 @@ class _Pages:
         """Take `page` and those after it. Whether the hospital had more that was not read."""
         http, seen = self.search.http, set[str]()
         while True:
-            self._take(page)
+            self.take(page)
             try:
                 link = http.next_url(page)
             except ForeignAddress:
@@ -153,7 +178,7 @@ class _Pages:
                 self.problems.append(f"{self.kind}: a further page: {type(error).__name__}")
                 return True
 
-    def _take(self, page: dict[str, Any]) -> None:
+    def take(self, page: dict[str, Any]) -> None:
         """Keep this patient's matches and what was included with them; count the rest."""
         entries = page.get("entry") or []
         if page.get("resourceType") != "Bundle" or not isinstance(entries, list):
@@ -173,6 +198,31 @@ class _Pages:
                 self.rows.append(row)
             else:
                 self.foreign += 1
+
+
+def unseen(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """The LOINC codes of quantities that none of these rows carries, in pieces a URL can hold."""
+    table = code_table()
+    there = {variable for row in rows for variable in _variables(row)}
+    codes = [
+        code
+        for (system, code), meaning in table.meanings.items()
+        if system == table.loinc and meaning.kind in ASKED_BY_CODE and meaning.name not in there
+    ]
+    return [tuple(codes[start : start + CODES_AT_ONCE]) for start in range(0, len(codes), CODES_AT_ONCE)]
+
+
+def _variables(row: Mapping[str, Any]) -> Iterator[str]:
+    """What a row, or one of its components, is read as; nothing where it is not built as FHIR asks."""
+    table, parts = code_table(), row.get("component")
+    for part in (row, *(parts if isinstance(parts, list) else ())):
+        concept = part.get("code") if isinstance(part, Mapping) else None
+        codings = concept.get("coding") if isinstance(concept, Mapping) else None
+        for coding in codings if isinstance(codings, list) else ():
+            if isinstance(coding, Mapping):
+                key = (table.system(str(coding.get("system"))), str(coding.get("code")))
+                if key in table.meanings:
+                    yield table.meanings[key].name
 
 
 def query(key: str, patient: str) -> tuple[str, Params]:

@@ -7,9 +7,10 @@ headline. Every number keeps the way back to where it came from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from itertools import groupby
 from typing import Final
 
 from markupsafe import Markup
@@ -22,6 +23,7 @@ from webapp.words import say
 from webapp.writes import Write, WriteView
 
 WITHHELD: Final = frozenset({State.SILENT, State.SUSPENDED})  # states in which no prediction is shown
+LISTED: Final = 150  # rows of one variable that the page lists; the ledger holds all
 READ_FROM: Final = {"age": "Patient", "sex": "Patient", "hours_in_stay": "Encounter", CARE_UNIT: "Encounter"}
 SAID_ELSEWHERE: Final = frozenset(
     {"chart-truncated", "rows-refused"}
@@ -216,7 +218,7 @@ def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
         agreement=say("en", f"rules.{found.agreement}") if found.agreement and backed else "",
         agrees=found.agreement == "agree",
         cautions=tuple(say("en", caution, zone=zone) for caution in _own_cautions(found, visible)),
-        origins=(*_of_person(found), *(_origin(row, zone, found.as_of) for row in found.inputs)),
+        origins=(*_of_person(found), *_origins(found, zone)),
         refused=tuple(refused(row) for row in found.refused),
         seed=str(found.seed),
         digest=found.inputs_digest,
@@ -327,6 +329,17 @@ def _of_person(found: Assessment) -> tuple[Origin, ...]:
     return tuple(
         Origin(row.label, reasons.stated(row), "", "", "", READ_FROM[row.variable], "") for row in rows
     )
+
+
+def _origins(found: Assessment, zone: tzinfo) -> Iterator[Origin]:
+    """The newest rows of each variable, oldest first; how many older ones there are is said, not listed."""
+    for variable, rows in groupby(found.inputs, key=lambda row: row.variable):
+        every = list(rows)
+        older = len(every) - LISTED
+        if older > 0:
+            label = words.capital(words.label_of(variable))
+            yield Origin(label, say("en", "page.older-rows", n=older), "", "", "", "", "")
+        yield from (_origin(row, zone, found.as_of) for row in every[-LISTED:])
 
 
 def _origin(row: Measurement, zone: tzinfo, as_of: datetime) -> Origin:

@@ -40,6 +40,7 @@ SETTINGS: Final = (  # the page's own, then closer and closer: the first that ma
 )
 PAPERS: Final = frozenset({"letter", "a4"})
 NO_NUMBER: Final = frozenset({State.SILENT, State.SUSPENDED})
+UNREAD: Final = frozenset({*NO_NUMBER, Status.EXCLUDED})  # pages on which the computer read nothing for the patient
 
 
 class RefusedAddress(OrdertimeError):
@@ -87,6 +88,7 @@ class HandoutView:
     next: tuple[str, ...]
     heading_computer: str
     computer: str
+    truncated: str  # that the chart was longer than what was read
     decline: str
     heading_ask: str
     ask: tuple[str, ...]
@@ -144,6 +146,7 @@ def view(
         next=_numbered(speech, f"{steps}next"),
         heading_computer=say(speech, "handout.heading-computer"),
         computer=say(speech, _computer(kind)),
+        truncated=say(speech, "handout.truncated") if found.truncated and kind not in UNREAD else "",
         decline=say(speech, "handout.decline"),
         heading_ask=say(speech, "handout.heading-ask"),
         ask=_numbered(speech, f"{steps}ask"),

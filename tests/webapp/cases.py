@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ HANDOUTS: Mapping[str, tuple[Assessment, State]] = {
     "child": (examples.VENTILATION_CHILD, State.ACTIVE),
     "silent": (examples.VENTILATION_ASSESSED, State.SILENT),
     "suspended": (examples.VENTILATION_ASSESSED, State.SUSPENDED),
+    "truncated": (replace(examples.TROPONIN_PLANNED, truncated=True), State.DEMONSTRATION),
 }
 
 
