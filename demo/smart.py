@@ -24,8 +24,8 @@ STYLE: Final = {  # SMART App Launch 2.2, styling
     "color_background": "#ffffff", "color_error": "#9e2d2d", "color_highlight": "#0b5c73",
     "color_modal_backdrop": "#1c2a30", "color_success": "#2f6b3a", "color_text": "#1c2a30",
     "dim_border_radius": "4px", "dim_font_size": "15px", "dim_spacing_size": "16px",
-    "font_family_body": "'DejaVu Sans', Arial, sans-serif",
-    "font_family_heading": "'DejaVu Sans', Arial, sans-serif",
+    "font_family_body": "'Liberation Sans', Arial, sans-serif",
+    "font_family_heading": "'Liberation Sans', Arial, sans-serif",
 }
 
 

@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, func, insert, select
+from sqlalchemy import Connection, RowMapping, exists, func, insert, select
 
-from governance.entries import Repeat, Suggestion
-from governance.tables import assessments, cards, feedback, repeats, suggestions
+from governance.entries import CARD_LATE, Repeat, Suggestion
+from governance.tables import assessments, cards, events, feedback, repeats, suggestions
 
 
 def alone(connection: Connection, assessment_id: str, *, is_sqlite: bool) -> None:
@@ -30,10 +30,11 @@ def alone(connection: Connection, assessment_id: str, *, is_sqlite: bool) -> Non
 
 def last_shown(connection: Connection, assessment_id: str, since: datetime) -> RowMapping | None:
     """The newest card really shown at or after `since`, about another answer of the same model to the same user
-    about the same patient: columns of `cards`.
+    about the same patient: columns of `cards`. One that was ready too late has been read by nobody.
     """
     here = assessments.alias("here")
-    a, c = assessments.c, cards.c
+    a, c, e = assessments.c, cards.c, events.c
+    late = exists().where(e.assessment_id == a.id, e.kind == CARD_LATE)
     query = (
         select(cards)
         .join(assessments, c.assessment_id == a.id)
@@ -44,7 +45,8 @@ def last_shown(connection: Connection, assessment_id: str, since: datetime) -> R
             & (here.c.model == a.model)
             & (here.c.user_pseudonym == a.user_pseudonym),
         )
-        .where(here.c.id == assessment_id, a.id != assessment_id, c.withheld == "", c.shown_at >= since)
+        .where(here.c.id == assessment_id, a.id != assessment_id)
+        .where(c.withheld == "", c.shown_at >= since, ~late)
         .order_by(c.shown_at.desc(), c.id)
         .limit(1)
     )

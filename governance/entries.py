@@ -12,6 +12,7 @@ from inference.assessment import Assessment, State, Status
 
 DOORS: Final = frozenset({"hook", "launch", "batch"})
 OUTCOMES: Final = frozenset({"accepted", "overridden"})
+CARD_LATE: Final = "card-late"  # kind of event: the card of an answer was ready too late and was not sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Recorded:
 class Recent:
     """An earlier answer about the same patient, without its document. `probability` is the headline's.
 
-    `card_at` and `indicator` are of the last card really shown for it: what repeat suppression asks.
+    `card_at` and `indicator` are of the last card really shown for it.
     """
 
     id: str

@@ -170,7 +170,8 @@ class Section:
     agreement: str
     agrees: bool
     cautions: tuple[str, ...]
-    origins: tuple[Origin, ...]
+    values_read: int
+    origins: tuple[Origin, ...]  # of each variable the newest
     refused: tuple[Refused, ...]
     seed: str
     digest: str
@@ -218,6 +219,7 @@ def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
         agreement=say("en", f"rules.{found.agreement}") if found.agreement and backed else "",
         agrees=found.agreement == "agree",
         cautions=tuple(say("en", caution, zone=zone) for caution in _own_cautions(found, visible)),
+        values_read=len(_of_person(found)) + len(found.inputs),
         origins=(*_of_person(found), *_origins(found, zone)),
         refused=tuple(refused(row) for row in found.refused),
         seed=str(found.seed),

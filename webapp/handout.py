@@ -40,7 +40,9 @@ SETTINGS: Final = (  # the page's own, then closer and closer: the first that ma
 )
 PAPERS: Final = frozenset({"letter", "a4"})
 NO_NUMBER: Final = frozenset({State.SILENT, State.SUSPENDED})
-UNREAD: Final = frozenset({*NO_NUMBER, Status.EXCLUDED})  # pages on which the computer read nothing for the patient
+UNREAD: Final = frozenset(
+    {*NO_NUMBER, Status.EXCLUDED}
+)  # pages on which the computer read nothing for the patient
 
 
 class RefusedAddress(OrdertimeError):

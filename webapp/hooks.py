@@ -29,7 +29,7 @@ from webapp.consult import Occasion, consult, hours_to
 from webapp.errors import outcome
 from webapp.ops import CARDS, FOREIGN, STAGES
 from webapp.rooms import MODELS, Rooms, here
-from webapp.showing import shown
+from webapp.showing import Shown, shown, too_late
 
 door = Blueprint("hooks", __name__)
 REPLAY = timedelta(minutes=10)
@@ -61,17 +61,16 @@ def service(service: str) -> Response:
     key = f"{caller.tenant.id}|{service}|{asked.hook_instance}"
     if answered := rooms.vault.get("hook-answer", key):
         return jsonify(answered["body"])
-    body: dict[str, Any] = {"cards": []}
-    decided = "nothing to advise"
-    if wire.concerns(asked, service):
-        body["cards"], decided = _advice(rooms, model, caller.tenant, asked)
-        if time.monotonic() - began > rooms.settings.hook_deadline:
-            CARDS.labels(service, "late").inc()
-            return outcome(
-                503, "timeout", "the answer came too late to be of use at the bedside; nothing is advised"
-            )
+    advice = _advice(rooms, model, caller.tenant, asked) if wire.concerns(asked, service) else Shown()
+    if time.monotonic() - began > rooms.settings.hook_deadline:
+        CARDS.labels(service, "late").inc()
+        too_late(rooms, advice)
+        return outcome(
+            503, "timeout", "the answer came too late to be of use at the bedside; nothing is advised"
+        )
+    body = {"cards": list(advice.cards)}
     rooms.vault.put("hook-answer", key, {"body": body}, REPLAY.total_seconds())
-    CARDS.labels(service, decided).inc()
+    CARDS.labels(service, advice.decided).inc()
     return jsonify(body)
 
 
@@ -116,10 +115,7 @@ def _json() -> Mapping[str, Any]:
     return body
 
 
-def _advice(
-    rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest
-) -> tuple[list[dict[str, Any]], str]:
-    """The cards to send, one at most, and what was decided about it."""
+def _advice(rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest) -> Shown:
     moment = rooms.clock()
     if asked.fhir_server and rooms.tenants.by_fhir_server(asked.fhir_server).id != tenant.id:
         raise UnknownIssuer("this FHIR server is not this caller's; nothing was sent to it")
@@ -148,8 +144,7 @@ def _advice(
         )
         (found,) = consult(record, [model], rooms.ledger, occasion)
     with STAGES.labels("card").time():
-        card, decided = shown(rooms, tenant, asked, found)
-    return ([card] if card else []), decided
+        return shown(rooms, tenant, asked, found)
 
 
 def _fetch(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest) -> Reading:

@@ -6,23 +6,30 @@ Whatever becomes of it stands in the ledger before it is sent. A patient's own v
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from ehr import hooks as wire
 from ehr.site import Tenant
-from governance.entries import LastCard, Repeat
+from governance.entries import CARD_LATE, LastCard, Repeat
 from webapp import cards, repeats, suggestions, words
 from webapp.consult import Consultation
 from webapp.rooms import Rooms
 
 NOTHING_NEW = "nothing new"
+NOTHING_TO_ADVISE = "nothing to advise"
 
 
-def shown(
-    rooms: Rooms, tenant: Tenant, asked: wire.HookRequest, found: Consultation
-) -> tuple[dict[str, Any] | None, str]:
-    """The card to send, or None; and what was decided: "card", "nothing to advise" or "repeat"."""
+class Shown(NamedTuple):
+    """The cards to send, one at most, what was decided about it, and the answer it is about."""
+
+    cards: tuple[dict[str, Any], ...] = ()
+    decided: str = NOTHING_TO_ADVISE  # or "card", "repeat"
+    assessment: str = ""
+
+
+def shown(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest, found: Consultation) -> Shown:
+    """The card of an answer, if it is to be sent."""
     uuid, wishes = str(uuid4()), tenant.cards
     orders = suggestions.Asked(asked.patient, asked.encounter, asked.user, asked.drafts)
     zone = words.zone_of(tenant.time_zone)
@@ -55,9 +62,9 @@ def shown(
             indicator="",
             withheld="nothing to add",
         )
-        return None, "nothing to advise"
+        return Shown(assessment=found.id)
     if not asked.for_clinician:
-        return None, "nothing to advise"
+        return Shown(assessment=found.id)
     said = rooms.ledger.show(
         uuid,
         found.id,
@@ -69,7 +76,13 @@ def shown(
         said_already=lambda last: _repeat(last, found, card["indicator"], tenant),
         suggestions=[each.kept for each in offered],
     )
-    return (None, "repeat") if said else (card, "card")
+    return Shown((), "repeat", found.id) if said else Shown((card,), "card", found.id)
+
+
+def too_late(rooms: Rooms, what: Shown) -> None:
+    """Keep that a card came too late to be sent: nobody has read it, so the next one repeats nothing."""
+    if what.cards:
+        rooms.ledger.event(CARD_LATE, assessment=what.assessment)
 
 
 def _repeat(last: LastCard, found: Consultation, indicator: str, tenant: Tenant) -> Repeat | None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from governance.entries import Feedback, LastCard, Recorded, Repeat, Suggestion
+from governance.entries import CARD_LATE, Feedback, LastCard, Recorded, Repeat, Suggestion
 from governance.errors import UnknownAssessment
 from governance.ledger import Ledger
 from inference.assessment import TROPONIN, State
@@ -97,6 +97,15 @@ def test_the_same_answer_shown_again_is_not_its_own_repeat(ledger: Ledger) -> No
     one = kept(ledger)
     shown(ledger, one)
     assert shown(ledger, one)[1] == ""
+
+
+def test_a_card_that_came_too_late_was_read_by_nobody_and_is_not_repeated(ledger: Ledger) -> None:
+    late = kept(ledger)
+    shown(ledger, late)
+    ledger.event(CARD_LATE, assessment=late.id)
+    card, repeats = shown(ledger, kept(ledger))
+    assert repeats == ""
+    assert shown(ledger, kept(ledger))[1] == card
 
 
 def test_of_several_cards_at_once_one_is_shown(ledger: Ledger) -> None:

@@ -119,6 +119,18 @@ def test_a_card_held_back_does_not_make_the_quiet_time_longer(house: House) -> N
     assert fired(house, body)
 
 
+def test_an_answer_that_came_too_late_is_no_reason_to_be_silent(house: House) -> None:
+    # CONFORMANCE 85
+    body, settings = house.asked(SICK), house.rooms.settings
+    house.rooms.settings = replace(settings, hook_deadline=1e-6)
+    late = house.post(SERVICE, body)
+    assert late.status_code == 503
+    assert "cards" not in late.get_json()
+    house.rooms.settings = settings
+    assert fired(house, body)
+    assert fired(house, body) == []
+
+
 def test_another_user_and_another_patient_hear_it_themselves(house: House) -> None:
     body = house.asked(SICK)
     assert fired(house, body)
