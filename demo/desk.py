@@ -29,6 +29,14 @@ class Shown:
     outcome: str = ""
     reason: str = ""
     trouble: str = ""  # why the service did not take the feedback
+    taken: list[str] = field(default_factory=list)  # suggestions that were accepted, by uuid
+
+    @property
+    def left(self) -> list[Resource]:
+        """The suggestions that can still be taken: one of all, or each once where the card allows any."""
+        if self.outcome or (self.taken and self.card.get("selectionBehavior") != "any"):
+            return []
+        return [one for one in self.card.get("suggestions", ()) if one.get("uuid") not in self.taken]
 
     @property
     def uuid(self) -> str:

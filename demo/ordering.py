@@ -115,9 +115,15 @@ def install(page: Blueprint, hospital: Hospital, cds: CdsClient, opened: Opened)
         if shown is None:
             abort(404)
         row = feedback(shown, request.form, hospital.clock())
-        if row["outcome"] == "accepted":
-            _carry_out(desk, at, shown, request.form.get("suggestion", ""))
-        shown.outcome, shown.reason = row["outcome"], in_words(shown, request.form)
+        suggestion = request.form.get("suggestion", "")
+        if row["outcome"] == "accepted" and suggestion:
+            if suggestion not in {one.get("uuid") for one in shown.left}:
+                abort(404)
+            _carry_out(desk, at, shown, suggestion)
+            shown.taken.append(suggestion)
+        told = (shown.reason, in_words(shown, request.form))
+        shown.reason = ", ".join(one for one in told if one)
+        shown.outcome = "" if shown.taken and shown.left and row["outcome"] == "accepted" else row["outcome"]
         try:
             cds.feedback(shown.service, [row])
             shown.trouble = ""

@@ -173,6 +173,34 @@ def test_an_accepted_suggestion_becomes_a_draft_and_is_named_in_the_feedback(
     assert peers.service.feedback[0]["acceptedSuggestions"] == [{"id": "s-1"}]
 
 
+@pytest.mark.parametrize(("behaviour", "left"), [("any", ["s-2"]), ("at-most-one", [])])
+def test_of_a_cards_suggestions_one_or_any_can_be_taken(
+    page: FlaskClient, peers: Pair, behaviour: str, left: list[str]
+) -> None:
+    # CONFORMANCE 80
+    def offer(number: int, code: str) -> dict[str, Any]:
+        resource = {
+            "resourceType": "ServiceRequest",
+            "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        }
+        action = {"type": "create", "description": "d", "resource": resource}
+        return {"label": f"Offer {number}", "uuid": f"s-{number}", "actions": [action]}
+
+    offers = [offer(1, "24336-0"), offer(2, "24339-4")]
+    advise(peers, "order-select", suggestions=offers, selectionBehavior=behaviour)
+    do(page, "orders", item="oxygen")
+    shown = do(page, f"cards/{UUID}", outcome="accepted", suggestion="s-1")
+    assert [key for key in ("s-1", "s-2") if f'name="suggestion" value="{key}"' in shown] == left
+    again = page.post(f"{CHART}/cards/{UUID}", data={"outcome": "accepted", "suggestion": "s-1"})
+    assert again.status_code == 404
+    for key in left:
+        assert "Acknowledged: Offer 1, Offer 2" in do(
+            page, f"cards/{UUID}", outcome="accepted", suggestion=key
+        )
+    accepted = [one["id"] for row in peers.service.feedback for one in row["acceptedSuggestions"]]
+    assert accepted == ["s-1", *left]
+
+
 def test_a_suggested_draw_keeps_its_moment_until_it_is_signed(page: FlaskClient, peers: Pair) -> None:
     moment = "2026-11-23T14:05:00-05:00"
     troponin = {
