@@ -40,6 +40,7 @@ MOST_PAGES: Final = 25  # of one search
 MOST_ROWS: Final = 5000
 NEWEST_ROWS: Final = 200  # of the quantities that a cut search did not bring
 CODES_AT_ONCE: Final = 60  # in one such search: about 2 kB of URL
+CATEGORIES: Final = "vital-signs,laboratory"
 ASKED_BY_CODE: Final = frozenset({"variable", "coma"})
 NEEDED: Final = frozenset({"vitals", "laboratory"})
 INCLUDED: Final[Mapping[str, str]] = MappingProxyType({"deviceuse": "DeviceUseStatement:device"})
@@ -116,12 +117,19 @@ class _Search:
         }
         pages = _Pages(self, "Observation")
         try:
-            pages.take(self.http.search("Observation", params, post=self.post))
+            pages.take(self._by_code(params))
         except Unauthorised:
             raise
         except EhrError as error:
             return Reading((), True, 0, (f"Observation by code: {type(error).__name__}",))
         return Reading(tuple(pages.rows), True, pages.foreign, tuple(pages.problems))
+
+    def _by_code(self, params: Params) -> dict[str, Any]:
+        """A search by code; asked again with a category where the server takes none without."""
+        try:
+            return self.http.search("Observation", params, post=self.post)
+        except NotUnderstood:
+            return self.http.search("Observation", {**params, "category": CATEGORIES}, post=self.post)
 
     def _person(self) -> Reading:
         row = self.http.get(f"Patient/{self.patient}")

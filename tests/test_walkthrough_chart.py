@@ -100,7 +100,7 @@ def test_an_offer_of_a_card_is_taken_drafted_signed_and_remembered(
     demonstration: Demonstration,
     pictures: Path,
 ) -> None:
-    # CONFORMANCE 80 90
+    # CONFORMANCE 80, 90
     page = physician
     open_chart(page, "conventional-rising")
     card = page.locator("article.card[data-service=ventilation-need]")
@@ -133,7 +133,7 @@ def test_a_button_writes_the_assessment_to_the_chart_and_the_fhir_server_finds_i
     demonstration: Demonstration,
     pictures: Path,
 ) -> None:
-    # CONFORMANCE 101 102 104 105
+    # CONFORMANCE 101, 102, 104, 105
     page = physician
     open_chart(page, "sepsis")
     page.locator("form[data-launch] button.app").click()

@@ -116,6 +116,20 @@ def test_a_row_that_is_not_built_as_fhir_asks_hides_no_quantity(odd: Resource) -
     assert unseen([odd]) == unseen([])
 
 
+def test_a_server_that_wants_a_category_beside_the_codes_gets_one() -> None:
+    # CONFORMANCE 45
+    ward = Ward(monitor(MANY), [measured("9269-2", "{score}", 9, 20.0, "gcs")])
+    plain = ward.answer
+
+    def strict(request: httpx.Request) -> httpx.Response:
+        if "category" not in request.url.params and request.url.params.get("_count") == "200":
+            return ward.send({"resourceType": "OperationOutcome"}, 400)
+        return plain(request)
+
+    ward.answer = strict  # type: ignore[method-assign]
+    assert "gcs" in {row["id"] for row in ward.read().resources}
+
+
 def test_a_search_by_code_that_fails_loses_itself_alone() -> None:
     ward = Ward(monitor(MANY), [])
     plain = ward.answer

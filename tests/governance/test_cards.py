@@ -123,7 +123,7 @@ def test_a_card_about_no_answer_cannot_be_shown(ledger: Ledger) -> None:
 
 
 def test_what_was_offered_and_taken_is_remembered(ledger: Ledger) -> None:
-    # CONFORMANCE 80 90
+    # CONFORMANCE 80, 90
     draw = Suggestion("11111111-0000-4000-8000-000000000000", "repeat-troponin", NOON + HOUR)
     review = Suggestion("22222222-0000-4000-8000-000000000000", "respiratory-review")
     card, _ = shown(ledger, kept(ledger), suggestions=[draw, review])

@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from inference.assessment import Assessment, State
 from tests.webapp import examples, pages
 from webapp import cards, handout, result
+from webapp.writes import Write
 
 GOLDEN = Path(__file__).with_name("golden")
 BANNER = result.Banner("Whitfield, Marcus T.", date(1954, 3, 8), "male", "0048213")
@@ -50,8 +52,20 @@ PAGES: Mapping[str, tuple[tuple[Assessment, State], ...]] = {
     "before-first-silent": ((examples.TROPONIN_FIRST, State.SILENT),),
     "planned-draw": ((examples.TROPONIN_PLANNED, State.ACTIVE),),
     "planned-draw-not-used": ((examples.TROPONIN_DEAF, State.ACTIVE),),
+    "writing": (
+        (examples.VENTILATION_ASSESSED, State.ACTIVE),
+        (examples.TROPONIN_RULE_IN, State.DEMONSTRATION),
+    ),
     "hospital-silent": (),
 }
+WRITES = (
+    Write("RiskAssessment", "/write"),
+    Write("DocumentReference", "/write", draft=True, language="en"),
+)
+WRITTEN = (
+    Write("RiskAssessment", "", False, "", "Practitioner/7", examples.OPENED, "RiskAssessment/c12e0d97337e"),
+    Write("DocumentReference", "", True, "es", "", examples.OPENED, "DocumentReference/36926d26313a"),
+)
 HANDOUTS: Mapping[str, tuple[Assessment, State]] = {
     "ventilation": (examples.VENTILATION_ASSESSED, State.ACTIVE),
     "ventilation-low": (examples.VENTILATION_LOW, State.ACTIVE),
@@ -91,8 +105,11 @@ def page(name: str, **more: Any) -> str:
     """The result page of a case as HTML."""
     if name == "hospital-silent":
         more["trouble"] = "hospital-silent"
+    writes = iter((WRITES, WRITTEN)) if name == "writing" else repeat(())
+    if name == "writing":
+        more["close_url"] = "/close"
     view = result.view(
-        [shown(found, state) for found, state in PAGES[name]],
+        [shown(found, state, writes=next(writes)) for found, state in PAGES[name]],
         zone=examples.ZONE,
         opened=examples.OPENED,
         banner=more.pop("banner", BANNER),

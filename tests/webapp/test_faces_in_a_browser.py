@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
+from demo.smart import STYLE
 from inference.assessment import State
 from tests.webapp import examples, pages
 from tests.webapp.cases import leaflet, page
 from webapp import about
+from webapp.look import sheet
 from webapp.words import NBSP
 
 pytestmark = pytest.mark.browser
@@ -92,6 +94,7 @@ def every_page() -> dict[str, str]:
         "before-first-planned",
         "planned-draw",
         "silent",
+        "writing",
         "hospital-silent",
     )
     found = {f"page-{name}": page(name) for name in told}
@@ -153,6 +156,29 @@ def test_a_value_and_its_unit_stay_on_one_line_in_the_narrowest_panel(shop: Shop
     shown.add_style_tag(content=letters)
     assert "118 mmHg" in [said.replace(NBSP, " ") for said in shown.locator(".scores td").all_inner_texts()]
     assert shown.evaluate(BROKEN) == []
+
+
+LOOKS = {
+    "a-hospitals": STYLE,
+    "pale": {"color_text": "#9a9a9a", "color_highlight": "#ffd54f", "color_background": "#ffffff"},
+    "dark": {"color_text": "#fafafa", "color_background": "#101010", "dim_font_size": "20px"},
+    "green": {"color_background": "#e8f5e9", "color_highlight": "#1b5e20", "color_error": "#7f0000"},
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("look", LOOKS)
+def test_with_the_ehrs_look_it_still_fits_and_axe_finds_no_barrier(
+    shop: Shop, look: str, scheme: str
+) -> None:
+    # CONFORMANCE 28, 99
+    from axe_playwright_python.sync_playwright import Axe
+
+    shown = shop.show(page("writing"), 400, scheme, bypass_csp=True)
+    shown.add_style_tag(content=sheet(LOOKS[look]))
+    assert not shown.evaluate(WIDER)
+    found = Axe().run(shown).response["violations"]
+    assert not found, [(each["id"], [node["target"] for node in each["nodes"]]) for each in found]
 
 
 def test_axe_finds_no_barrier_in_the_dark(shop: Shop) -> None:

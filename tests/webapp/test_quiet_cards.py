@@ -198,7 +198,7 @@ def test_a_draw_planned_for_another_time_is_another_question_to_a_model_that_hea
 
 
 def test_a_card_offers_the_next_draw_and_an_acceptance_is_remembered(house: House) -> None:
-    # CONFORMANCE 68 79 80 90
+    # CONFORMANCE 68, 79, 80, 90
     path = f"/cds-services/{TROPONIN}"
     (card,) = fired(house, house.asked("first-draw", TROPONIN), path)
     assert empty_attributes(card) == []

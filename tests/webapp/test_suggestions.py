@@ -142,7 +142,7 @@ def test_a_sites_own_code_is_ordered_beside_the_standard_one() -> None:
 
 
 def test_a_card_with_offers_passes_the_lint_and_its_ids_are_its_own() -> None:
-    # CONFORMANCE 68 79 80
+    # CONFORMANCE 68, 79, 80
     each = offered(NO_GAS)
     made = cases.card(NO_GAS, State.ACTIVE, suggestions=[one.wire for one in each], selection=behaviour(each))
     assert made is not None

@@ -60,7 +60,7 @@ def key_of(form: tuple[str, dict[str, str]]) -> str:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_button_writes_once_and_the_page_says_when_what_and_by_whom(house: House, kind: str) -> None:
-    # CONFORMANCE 101 105
+    # CONFORMANCE 101, 105
     before = len(in_chart(house, kind))
     client, _, page = house.result(SICK)
     form = forms(page)[kind]
@@ -174,7 +174,7 @@ def test_a_form_from_elsewhere_or_another_visit_writes_nothing(house: House) -> 
 
 
 def test_what_the_launch_did_not_grant_has_no_button_and_cannot_be_pressed(house: House) -> None:
-    # CONFORMANCE 21 101
+    # CONFORMANCE 21, 101
     house.weather_withholds("patient/RiskAssessment.c")
     client, _, page = house.result(SICK)
     found = forms(page)
@@ -237,7 +237,7 @@ def test_a_silent_models_number_cannot_be_written(house: House) -> None:
 def test_each_refusal_has_its_sentence_and_is_kept(
     house: House, status: int, ours: int, sentence: str
 ) -> None:
-    # CONFORMANCE 51 101 105
+    # CONFORMANCE 51, 101, 105
     before = len(in_chart(house, "RiskAssessment"))
     client, _, page = house.result(SICK)
     form = forms(page)["RiskAssessment"]
@@ -258,7 +258,7 @@ def test_each_refusal_has_its_sentence_and_is_kept(
 
 
 def test_an_expired_token_is_renewed_and_it_is_written_once(house: House) -> None:
-    # CONFORMANCE 32 51
+    # CONFORMANCE 32, 51
     before = len(in_chart(house, "RiskAssessment"))
     client, _, page = house.result(SICK)
     house.weather("error", match="/fhir/RiskAssessment", status=401, times=1)
