@@ -278,6 +278,7 @@ BREATHING = {
     "niv",
     "intubation",
     "blood-gas",
+    "venous-gas",
     "icu-transfer",
     "morphine",
     "lorazepam",

@@ -35,7 +35,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 def fired(house: House, body: dict[str, Any], service: str = SERVICE) -> list[dict[str, Any]]:
-    """The cards of one more hook call with this body."""
+    """The cards of one more hook call with this body, a moment later: no two cards are of the same instant."""
+    pass_time(house, timedelta(milliseconds=1))
     answer = house.post(service, body | {"hookInstance": str(uuid.uuid4())})
     assert answer.status_code == 200, answer.get_data(as_text=True)
     return list(answer.get_json()["cards"])
