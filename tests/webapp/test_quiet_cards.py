@@ -145,8 +145,9 @@ def test_a_new_result_is_said_at_once(house: House) -> None:
     body = house.asked(SICK)
     assert fired(house, body)
     pass_time(house, timedelta(minutes=1))
-    assert fired(house, with_rate(body, house, 34))
-    assert fired(house, with_rate(body, house, 34)) == []
+    newer = with_rate(body, house, 34)
+    assert fired(house, newer)
+    assert fired(house, newer) == []
 
 
 def test_another_state_of_the_model_is_said_at_once(house: House) -> None:
