@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select
 
 from governance import advice, rows, tables
 from governance.entries import OUTCOMES, Card, Feedback, LastCard, Recorded, Repeat, Suggestion
-from governance.errors import LedgerRefusal, UnknownAssessment
+from governance.errors import CodecError, LedgerRefusal, UnknownAssessment, Unreadable
 from governance.keys import Pseudonyms, Seal
 from governance.store import Store
 
@@ -124,10 +124,14 @@ class CardLedger(ABC):
             return sum(self._store.insert_once(connection, tables.feedback, row, _SAID_ONCE) for row in kept)
 
     def _last_card(self, connection: Connection, assessment_id: str, since: datetime) -> LastCard | None:
+        """None also where the last answer cannot be read any more: what cannot be compared is not repeated."""
         card = advice.last_shown(connection, assessment_id, since)
         if card is None:
             return None
-        about = self._found(connection, rows.matching(("id",), (card["assessment_id"],)))
+        try:
+            about = self._found(connection, rows.matching(("id",), (card["assessment_id"],)))
+        except (CodecError, Unreadable):
+            return None
         if about is None:
             raise UnknownAssessment("a card's answer is not in the ledger")
         return LastCard(card["id"], about.assessment, about.state, card["indicator"], card["shown_at"])

@@ -11,9 +11,12 @@ import pytest
 
 from governance.entries import CARD_LATE, Feedback, LastCard, Recorded, Repeat, Suggestion
 from governance.errors import UnknownAssessment
+from governance.keys import Seal
 from governance.ledger import Ledger
+from governance.store import Store
 from inference.assessment import TROPONIN, State
-from tests.governance.answers import NOON, answer
+from tests.governance.answers import NOON, SECRET, answer
+from tests.governance.conftest import Clock
 
 HOUR = timedelta(hours=1)
 SAME = Repeat("nothing-new", 0.02)
@@ -106,6 +109,15 @@ def test_a_card_that_came_too_late_was_read_by_nobody_and_is_not_repeated(ledger
     card, repeats = shown(ledger, kept(ledger))
     assert repeats == ""
     assert shown(ledger, kept(ledger))[1] == card
+
+
+def test_an_answer_that_cannot_be_read_any_more_silences_nobody(
+    ledger: Ledger, store: Store, clock: Clock
+) -> None:
+    shown(ledger, kept(ledger))
+    rekeyed = Ledger(store, SECRET, clock=clock)
+    rekeyed._documents = Seal(b"another secret of at least thirty-two bytes", "ledger/assessment")
+    assert shown(rekeyed, kept(rekeyed))[1] == ""
 
 
 def test_of_several_cards_at_once_one_is_shown(ledger: Ledger) -> None:
