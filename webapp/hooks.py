@@ -14,9 +14,11 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Flask, Response, jsonify, request
+from flask import Blueprint, Flask, Response, g, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from ehr import hooks as wire
+from ehr.documents import TooManyParts
 from ehr.errors import MalformedRequest, NotFound, UnknownIssuer
 from ehr.reader import read_record
 from ehr.records import Reading, read_patient
@@ -25,7 +27,7 @@ from ehr.transport import Budget, FhirHttp
 from ehr.trust import VerifiedCaller, verify_caller
 from governance.entries import Feedback
 from inference.model import Model
-from webapp import cards, words
+from webapp import audit, cards, limits, words
 from webapp.consult import Consultation, Occasion, consult, hours_to
 from webapp.errors import outcome
 from webapp.ops import CARDS, FOREIGN, STAGES
@@ -57,9 +59,13 @@ def service(service: str) -> Response:
     rooms, began = here(), time.monotonic()
     model = _model(rooms, service)
     caller = _caller(rooms)
+    limits.within(rooms, "hooks", caller.tenant.id, caller.iss)
     asked = wire.read_request(_json(), service)
-    key = f"{caller.tenant.id}|{service}|{asked.hook_instance}"
+    g.caller = (caller.tenant.id, asked.user, asked.patient)
+    # The whole question: a client that uses an instance twice must not hear of the other patient.
+    key = "|".join([caller.tenant.id, service, asked.hook_instance, asked.hook, asked.patient, asked.user])
     if answered := rooms.vault.get("hook-answer", key):
+        audit.called(rooms, "hook", *g.caller, reason="again")
         return jsonify(answered["body"])
     body: dict[str, Any] = {"cards": []}
     if wire.concerns(asked, service):
@@ -69,6 +75,7 @@ def service(service: str) -> Response:
             return outcome(
                 503, "timeout", "the answer came too late to be of use at the bedside; nothing is advised"
             )
+    audit.called(rooms, "hook", *g.caller, reason="card" if body["cards"] else "")
     rooms.vault.put("hook-answer", key, {"body": body}, REPLAY.total_seconds())
     CARDS.labels(service, "card" if body["cards"] else "nothing to advise").inc()
     return jsonify(body)
@@ -80,9 +87,11 @@ def feedback(service: str) -> Response:
     rooms = here()
     _model(rooms, service)
     caller = _caller(rooms)
+    limits.within(rooms, "feedback", caller.tenant.id, caller.iss)
     rows = wire.read_feedback(_json())
     told = [Feedback(**asdict(row)) for row in rows]
     kept = rooms.ledger.feedback(told, tenant=caller.tenant.id, service=service)
+    audit.called(rooms, "feedback", caller.tenant.id)
     return jsonify(received=len(rows), recorded=kept)
 
 
@@ -94,7 +103,7 @@ def _model(rooms: Rooms, service: str) -> Model:
 
 def _caller(rooms: Rooms) -> VerifiedCaller:
     """Who calls, proven by their JWT; the audience is our public address, never the Host header's."""
-    return verify_caller(
+    caller = verify_caller(
         request.headers.get("Authorization", ""),
         url=rooms.settings.public_url + request.path,
         tenants=rooms.tenants,
@@ -102,12 +111,18 @@ def _caller(rooms: Rooms) -> VerifiedCaller:
         seen=rooms.vault.seen,
         now=rooms.clock(),
     )
+    g.caller = (caller.tenant.id, "", "")
+    return caller
 
 
 def _json() -> Mapping[str, Any]:
-    """The request's body. Raises MalformedRequest unless it is one JSON object."""
+    """The request's body. Raises MalformedRequest unless it is one JSON object, plain and of a size we hold."""
+    if request.content_encoding not in (None, "", "identity"):
+        raise UnsupportedMediaType("send the body as it is: a packed one is not unpacked here")
     try:
         body = wire.parse_json(request.get_data(cache=False))
+    except TooManyParts as fault:
+        raise RequestEntityTooLarge(f"the body holds {fault}") from None
     except ValueError as error:
         raise MalformedRequest(f"the body is not JSON: {error}", where="body") from None
     if not isinstance(body, dict):

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Blueprint, Flask, Response, jsonify, make_response, redirect, request, url_for
+from flask import Blueprint, Flask, Response, g, jsonify, make_response, redirect, request, url_for
 
 from ehr import smart
 from ehr.errors import LaunchRefused
-from webapp import security
+from webapp import audit, limits, security
 from webapp.rooms import Rooms, here
 
 door = Blueprint("launch", __name__)
@@ -45,6 +45,8 @@ def standalone() -> Response:
 def _begin(launch_token: str | None) -> Response:
     rooms = here()
     tenant = rooms.tenants.by_issuer(request.args["iss"])
+    g.caller, g.frame_ancestors = (tenant.id, "", ""), tenant.frame_ancestors
+    limits.within(rooms, "launches", tenant.id, limits.address())
     endpoints = smart.discover(rooms.http, tenant)
     pending = smart.begin(
         tenant, endpoints, redirect_uri=_redirect_uri(rooms), launch=launch_token, iss=request.args["iss"]
@@ -61,6 +63,7 @@ def _begin(launch_token: str | None) -> Response:
 def callback() -> Response:
     """The way back: state proven ours, code redeemed, a new visit begun, and on to an address without secrets."""
     rooms, state = here(), request.args.get("state", "")
+    limits.within(rooms, "launches", "callback", limits.address())
     kept = rooms.vault.take("launch", state) if state else None
     if kept is None:
         raise LaunchRefused("this launch is not known here, was used before, or took longer than ten minutes")
@@ -84,6 +87,7 @@ def callback() -> Response:
     }
     rooms.vault.put("visit", visit, opened, lasting.total_seconds())
     rooms.ledger.event("launched", tenant=tenant.id, patient=grant.patient, user=grant.user)
+    audit.called(rooms, "launched", tenant.id, grant.user, grant.patient)
     answer = _see_other(url_for("pages.result", visit=visit))
     security.drop_cookie(answer, name)
     security.set_cookie(answer, security.cookie_name("visit", visit), secret, lasting)

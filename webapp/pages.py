@@ -17,7 +17,7 @@ from governance.entries import Recorded
 from inference import gates
 from inference.assessment import State
 from webapp import about as card_face
-from webapp import errors, handout, reading, security, visits, words
+from webapp import audit, errors, handout, limits, reading, security, visits, words
 from webapp import result as face
 from webapp.rooms import Rooms, here
 from webapp.visits import Visit
@@ -45,7 +45,10 @@ def result() -> Response:
 def stored() -> Response:
     """The answers of this visit as they were given: where the forms lead back to. Nothing is computed again."""
     rooms = here()
-    return _result(rooms, visits.current(rooms))
+    visit = visits.current(rooms)
+    for key in visit.answers:
+        audit.seen(rooms, "viewed", visit, key)
+    return _result(rooms, visit)
 
 
 @door.post("/assessments/<key>/ask")
@@ -82,6 +85,7 @@ def opinion(key: str) -> Response:
         user=visit.grant.user,
         detail={"opinion": chosen, "comment": comment},
     )
+    audit.seen(rooms, "opinion", visit, recorded.id)
     return _back(visit, recorded)
 
 
@@ -98,6 +102,7 @@ def release(key: str) -> Response:
     if request.form.get("read") != "yes":
         raise MalformedRequest("read the patient's page first, and say that you have", "read")
     rooms.ledger.release(recorded.id, visit.grant.user, language, rooms.clock())
+    audit.seen(rooms, "released", visit, recorded.id)
     return _see(url_for("pages.patient_page", key=recorded.id, visit=visit.id, language=language))
 
 
@@ -108,6 +113,7 @@ def patient_page(key: str) -> Response:
     visit = visits.current(rooms)
     recorded = _recorded(rooms, visit, key)
     rooms.ledger.viewed(recorded.id, user=visit.grant.user, where="handout")
+    audit.seen(rooms, "viewed", visit, recorded.id)
     return make_response(render_template("handout.html", view=_handout(rooms, visit, recorded)))
 
 
@@ -116,9 +122,11 @@ def patient_pdf(key: str) -> Response:
     """The same page as PDF, on Letter or A4."""
     rooms = here()
     visit = visits.current(rooms)
+    limits.within(rooms, "papers", visit.id)
     recorded = _recorded(rooms, visit, key)
     html = render_template("handout.html", view=_handout(rooms, visit, recorded))
     rooms.ledger.event("printed", assessment=recorded.id, user=visit.grant.user, detail={"where": "handout"})
+    audit.seen(rooms, "printed", visit, recorded.id)
     answer = make_response(handout.pdf(html))
     answer.mimetype = "application/pdf"
     answer.headers["Content-Disposition"] = f'inline; filename="ordertime-{recorded.id[:8]}.pdf"'
@@ -131,6 +139,7 @@ def close() -> Response:
     rooms = here()
     visit = visits.current(rooms)
     security.check_form_token(visit.secret, visit.id, request.form.get("csrf_token", ""))
+    audit.seen(rooms, "closed", visit)
     visits.close(rooms, visit)
     answer = errors.page(200, "closed")
     security.drop_cookie(answer, security.cookie_name("visit", visit.id))

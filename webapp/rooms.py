@@ -18,6 +18,7 @@ from flask import Flask, current_app
 
 from ehr.tenants import Tenants, load_tenants
 from ehr.trust import KeySource
+from governance.audit import AuditTrail
 from governance.ledger import Ledger
 from governance.store import Store, migrate, open_store
 from inference import model as models_of_inference
@@ -90,6 +91,11 @@ class Rooms:
     def ledger(self) -> Ledger:
         """What was said, by which model, to whom."""
         return Ledger(self.store, self.settings.secret, clock=self.clock)
+
+    @cached_property
+    def audit(self) -> AuditTrail:
+        """Who did what with it, and who was refused."""
+        return AuditTrail(self.store, self.ledger, clock=self.clock)
 
     @cached_property
     def vault(self) -> Vault:

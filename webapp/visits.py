@@ -64,11 +64,12 @@ def current(rooms: Rooms) -> Visit:
     if security.digest(secret) != kept["browser"]:
         raise SessionExpired("this visit was opened in another browser")
     tenant = rooms.tenants.by_id(kept["tenant"])
-    g.frame_ancestors = tenant.frame_ancestors
+    grant = smart.Grant.from_dict(kept["grant"])
+    g.frame_ancestors, g.caller = tenant.frame_ancestors, (tenant.id, grant.user, grant.patient)
     return Visit(
         key,
         tenant,
-        smart.Grant.from_dict(kept["grant"]),
+        grant,
         datetime.fromisoformat(kept["opened"]),
         secret,
         kept.get("app_context") or "",
