@@ -33,6 +33,7 @@ from ehr.errors import (
     ForeignAddress,
     MalformedAnswer,
 )
+from ehr.pace import ending
 
 CONNECT_SECONDS: Final = 2.0
 READ_SECONDS: Final = 5.0
@@ -110,11 +111,12 @@ def ask(
     try:
         asked = {"Accept-Encoding": "gzip", **(headers or {})}
         request = client.build_request(method, url, headers=asked, content=content, timeout=timeout)
-        response = client.send(request, stream=True, follow_redirects=False)
-        try:
-            body = _body(response, budget, where, largest)
-        finally:
-            response.close()
+        with ending(left):
+            response = client.send(request, stream=True, follow_redirects=False)
+            try:
+                body = _body(response, budget, where, largest)
+            finally:
+                response.close()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         slow = isinstance(error, httpx.TimeoutException | httpx.InvalidURL)
         kind = EhrUnavailable if slow else _Dropped

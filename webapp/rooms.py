@@ -16,6 +16,7 @@ from typing import Any, cast
 import httpx
 from flask import Flask, current_app
 
+from ehr.pace import PacedTransport
 from ehr.tenants import Tenants, load_tenants
 from ehr.trust import KeySource
 from governance.audit import AuditTrail
@@ -107,9 +108,8 @@ class Rooms:
         """One pool of connections; follows no redirect by itself and verifies TLS."""
         limits = httpx.Limits(max_connections=40, max_keepalive_connections=20)
         timeout = httpx.Timeout(5.0, connect=2.0)
-        return httpx.Client(
-            transport=self._transport, limits=limits, timeout=timeout, follow_redirects=False, trust_env=False
-        )
+        transport = self._transport or PacedTransport(limits=limits, trust_env=False)
+        return httpx.Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
 
     @cached_property
     def keys(self) -> KeySource:
