@@ -23,7 +23,7 @@ MAX_BODY = 8 * 1024 * 1024  # a hook with a prefetch of some thousand Observatio
 def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     """The app. `rooms` is given by tests that bring their own clock, transport or models."""
     # Imported here, so that a face or a batch process can be used without opening every door.
-    from webapp import audit, cli, errors, hooks, launch, ops, pages, security
+    from webapp import audit, cli, cookieless, errors, hooks, launch, ops, pages, security
     from webapp.rooms import Rooms
 
     app = Flask("ordertime", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
@@ -36,6 +36,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     Rooms.install(app, rooms or Rooms(settings))
 
     errors.install(app)  # every fault: a status, a sentence, a remedy
+    cookieless.install(app)  # frames whose browser keeps no cookie
     audit.install(app)  # every refusal, for the auditor
     security.install(app)  # headers, cookies, who may frame us
     ops.install(app)  # /healthz /readyz /metrics

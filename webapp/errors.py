@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import structlog
@@ -33,6 +34,7 @@ from governance.errors import GovernanceError, LedgerUnavailable
 from inference.errors import OrdertimeError, QuestionError
 from webapp import words
 from webapp.handout import PrintingUnavailable
+from webapp.rooms import here
 
 log = structlog.get_logger()
 
@@ -154,7 +156,9 @@ def outcome(status: int, issue: str, text: str) -> Response:
 
 
 def page(status: int, key: str, error: Exception | None = None, reference: str = "") -> Response:
-    """The page a person sees: what happened, and what to do now."""
+    """The page a person sees: what happened, and what to do now; inside a hospital's frame too."""
+    if not hasattr(g, "frame_ancestors"):
+        g.frame_ancestors = _framing()
     detail = "" if error is None or isinstance(error, HTTPException) else str(error)
     body = render_template(
         "error.html",
@@ -166,3 +170,10 @@ def page(status: int, key: str, error: Exception | None = None, reference: str =
         language="en",
     )
     return Response(body, status=status, mimetype="text/html")
+
+
+def _framing() -> tuple[str, ...]:
+    """The origin that seems to frame us, if a hospital on the list has it: else nobody could read the refusal."""
+    sent = urlsplit(request.headers.get("Referer", "")[:2000].partition("?")[0])
+    framing = f"{sent.scheme}://{sent.netloc}"
+    return tuple({framing for tenant in here().tenants if framing in tenant.frame_ancestors})

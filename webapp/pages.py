@@ -25,6 +25,7 @@ from webapp.visits import Visit
 door = Blueprint("pages", __name__)
 OPINIONS = ("agree", "disagree")
 LONGEST_COMMENT = 2000
+OPENED = ("GET", "POST")  # posted by a frame without cookies, which has its secret in the body
 
 
 def install(app: Flask) -> None:
@@ -32,7 +33,7 @@ def install(app: Flask) -> None:
     app.register_blueprint(door)
 
 
-@door.get("/result")
+@door.route("/result", methods=OPENED)
 def result() -> Response:
     """The chart read now, both models asked, the ledger written, and the page."""
     rooms = here()
@@ -41,7 +42,7 @@ def result() -> Response:
     return _result(rooms, visits.current(rooms))
 
 
-@door.get("/result/stored")
+@door.route("/result/stored", methods=OPENED)
 def stored() -> Response:
     """The answers of this visit as they were given: where the forms lead back to. Nothing is computed again."""
     rooms = here()
@@ -106,7 +107,7 @@ def release(key: str) -> Response:
     return _see(url_for("pages.patient_page", key=recorded.id, visit=visit.id, language=language))
 
 
-@door.get("/handout/<key>")
+@door.route("/handout/<key>", methods=OPENED)
 def patient_page(key: str) -> Response:
     """The patient's page on the screen: the stored assessment in plain words."""
     rooms = here()
@@ -117,7 +118,7 @@ def patient_page(key: str) -> Response:
     return make_response(render_template("handout.html", view=_handout(rooms, visit, recorded)))
 
 
-@door.get("/handout/<key>.pdf")
+@door.route("/handout/<key>.pdf", methods=OPENED)
 def patient_pdf(key: str) -> Response:
     """The same page as PDF, on Letter or A4."""
     rooms = here()
