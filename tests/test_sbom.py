@@ -15,6 +15,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.test_architecture import ROOT
 
+pytestmark = pytest.mark.slow  # cyclonedx-bom reads the whole environment
 PINNED = re.compile(r"^([A-Za-z0-9_.\-]+)(?:\[[a-z,]+\])?==([^\s;#]+)", re.MULTILINE)
 ELSEWHERE = "onnxruntime"  # the same folder as onnxruntime-gpu, for the machines that have no such wheel
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+import structlog
 
 from ehr.style import read_style
 from ehr.transport import Budget
@@ -310,3 +312,31 @@ def test_no_value_of_a_style_breaks_out_of_its_property(house: House, value: str
     client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, content=body)))
     found = read_style(client, tenant, f"{house.hospital.settings.url}/style.json", Budget(2))
     assert dict(found) == {"color_error": "#a00"}
+
+
+# --- logs
+
+
+def test_a_faults_words_are_not_in_the_log(house: House) -> None:
+    # CONFORMANCE 33
+    client, address = house.launched(SICK)
+    real = house.rooms.http
+
+    def fault(_: httpx.Request) -> httpx.Response:
+        raise RuntimeError("Harriet Ashdown, token abc.def")
+
+    house.rooms.http = httpx.Client(transport=httpx.MockTransport(fault))
+    before, log = structlog.get_config(), io.StringIO()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(log))
+    try:
+        answer = client.get(address, base_url=APP)
+    finally:
+        house.rooms.http = real
+        structlog.configure(**before)
+    logged = log.getvalue()
+    assert answer.status_code == 500
+    assert "Ashdown" not in answer.get_data(as_text=True)
+    assert "Ashdown" not in logged
+    assert "abc.def" not in logged
+    assert "RuntimeError" in logged
+    assert "test_attacks_on_launches.py" in logged  # where it happened is
