@@ -46,7 +46,9 @@ def brought(wanted: list[Requirement]) -> dict[str, list[str]]:
         name = plain(asked.name)
         installed = distribution(asked.name)
         if not asked.specifier.contains(installed.version, prereleases=True):
-            raise SystemExit(f"sbom: {asked} is pinned, {installed.version} is installed; run 'make test' first")
+            raise SystemExit(
+                f"sbom: {asked} is pinned, {installed.version} is installed; run 'make test' first"
+            )
         for extra in ("", *asked.extras):
             if (name, extra) in seen:
                 continue
@@ -64,7 +66,13 @@ def _here(asked: Requirement, extra: str = "") -> bool:
 def environment(python: str) -> dict[str, Any]:
     """Everything installed for `python`, as a bill of materials."""
     command = [sys.executable, "-m", "cyclonedx_py", "environment", "--sv", SPECIFICATION, "--of", "JSON"]
-    command += ["--output-reproducible", "--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "application"]
+    command += [
+        "--output-reproducible",
+        "--pyproject",
+        str(ROOT / "pyproject.toml"),
+        "--mc-type",
+        "application",
+    ]
     done = subprocess.run([*command, python], check=True, capture_output=True, text=True)  # noqa: S603
     bill: dict[str, Any] = json.loads(done.stdout)
     return bill

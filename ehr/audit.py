@@ -61,7 +61,10 @@ def audit_event(
         "agent": [_agent(user)],
         "source": {
             "site": tenant or "unknown",
-            "observer": {"identifier": {"system": f"{OURS}app", "value": "ordertime"}, "display": "Ordertime"},
+            "observer": {
+                "identifier": {"system": f"{OURS}app", "value": "ordertime"},
+                "display": "Ordertime",
+            },
             "type": [{"system": SOURCE, "code": "4", "display": "Application Server"}],
         },
         "entity": [*_patient(patient), *_answer(assessment), _asked(door, status)],
@@ -77,7 +80,9 @@ def _coding(system: str, code: str, display: str) -> dict[str, str]:
 
 def _agent(user: str) -> dict[str, Any]:
     """The person, as their pseudonym; where the hospital named none, its software."""
-    who = {"system": f"{OURS}user", "value": user} if user else {"system": f"{OURS}caller", "value": "unnamed"}
+    who = (
+        {"system": f"{OURS}user", "value": user} if user else {"system": f"{OURS}caller", "value": "unnamed"}
+    )
     return {"who": {"identifier": who}, "requestor": True}
 
 

@@ -84,7 +84,11 @@ def endpoint(document: Mapping[str, Any], key: str, base: str) -> str:
         raise LaunchRefused(f"the hospital's {key} is not a URL", DISCOVERY) from None
     address = url.split("?")[0]  # authorisation endpoints may carry a query (RFC 6749 3.1)
     fault = server_fault(address, production=base.startswith("https:"))
-    if not fault and loopback(urlsplit(address).hostname or "") and not loopback(urlsplit(base).hostname or ""):
+    if (
+        not fault
+        and loopback(urlsplit(address).hostname or "")
+        and not loopback(urlsplit(base).hostname or "")
+    ):
         fault = "it would be this machine, and the hospital's server is another"
     if fault or "#" in url:
         raise LaunchRefused(f"the hospital's {key} cannot be used: {fault or 'it has a fragment'}", DISCOVERY)

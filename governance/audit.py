@@ -23,7 +23,18 @@ from governance.store import Store
 from governance.tables import audit
 
 KINDS: Final = frozenset(
-    {"launched", "viewed", "printed", "released", "written", "opinion", "closed", "hook", "feedback", "refused"}
+    {
+        "launched",
+        "viewed",
+        "printed",
+        "released",
+        "written",
+        "opinion",
+        "closed",
+        "hook",
+        "feedback",
+        "refused",
+    }
 )
 CODE: Final = re.compile(r"[A-Za-z0-9_./<>:\- ]{0,100}")
 PAGE: Final = 1000  # rows read at a time

@@ -28,7 +28,9 @@ def bill(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert recipe[1].split() == ["$(BIN)/python", ".ci/sbom.py", "$(BIN)/python", "build/sbom.json"]
     out = tmp_path_factory.mktemp("sbom") / "sbom.json"
     made = subprocess.run(
-        [sys.executable, str(ROOT / ".ci" / "sbom.py"), sys.executable, str(out)], capture_output=True, text=True
+        [sys.executable, str(ROOT / ".ci" / "sbom.py"), sys.executable, str(out)],
+        capture_output=True,
+        text=True,
     )
     assert made.returncode == 0, made.stderr
     return dict(json.loads(Path(out).read_text(encoding="utf-8")))

@@ -37,7 +37,9 @@ def seen(rooms: Rooms, kind: str, visit: Visit, assessment: str = "") -> None:
     )
 
 
-def called(rooms: Rooms, kind: str, tenant: str, user: str = "", patient: str = "", *, reason: str = "") -> None:
+def called(
+    rooms: Rooms, kind: str, tenant: str, user: str = "", patient: str = "", *, reason: str = ""
+) -> None:
     """Note what a program did for `user` at the hooks. Raises LedgerUnavailable."""
     rooms.audit.note(kind, door=_door(), tenant=tenant, user=user, patient=patient, reason=reason)
 

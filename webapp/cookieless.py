@@ -65,7 +65,9 @@ def arriving(url: str, name: str, secret: str) -> Response:
 
 def asking(need: HandleNeeded) -> Response:
     """A page that posts the secret, and what the address said, to where it was missed."""
-    landed = request.path == "/callback"  # its address holds a code: that goes into the body, and out of the history
+    landed = (
+        request.path == "/callback"
+    )  # its address holds a code: that goes into the body, and out of the history
     fields = request.args.to_dict() if landed else {}
     action = request.path if landed else request.full_path.rstrip("?")
     return _onward("arrive", need.name, action=action, fields=fields, again=need.again)
@@ -81,7 +83,9 @@ def _onward(
     again: str = "",
     fields: Mapping[str, str] | None = None,
 ) -> Response:
-    told = {part: words.say("en", f"small.onward-{part}") for part in ("title", "text", "lost", "link", "script")}
+    told = {
+        part: words.say("en", f"small.onward-{part}") for part in ("title", "text", "lost", "link", "script")
+    }
     body = render_template(
         "onward.html",
         step=step,

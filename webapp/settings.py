@@ -73,7 +73,12 @@ VARIABLES: Final[Mapping[str, str]] = {
     "ORDERTIME_PROXIES": "0",
     "PROMETHEUS_MULTIPROC_DIR": "",
 }
-LIMITED: Final = ("hooks", "feedback", "launches", "papers")  # doors with a limit; why so much: docs/settings.md
+LIMITED: Final = (
+    "hooks",
+    "feedback",
+    "launches",
+    "papers",
+)  # doors with a limit; why so much: docs/settings.md
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

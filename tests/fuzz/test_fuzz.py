@@ -68,7 +68,10 @@ def small(house: House, service: str, hook: str = "patient-view") -> dict[str, A
         "status": "draft",
         "intent": "order",
         "subject": {"reference": f"Patient/{PATIENTS[service]}"},
-        "code": {"coding": [{"system": "http://loinc.org", "code": "67151-1"}], "text": "Troponin T, high sensitivity"},
+        "code": {
+            "coding": [{"system": "http://loinc.org", "code": "67151-1"}],
+            "text": "Troponin T, high sensitivity",
+        },
         "occurrenceDateTime": "2026-11-23T10:00:00Z",
     }
     body = house.asked(PATIENTS[service], service, authorised=False, orders=[order])
@@ -204,7 +207,9 @@ def test_every_operation_answers_as_it_is_described(
     session.trust_env = False
 
     @cases(many)
-    @given(operation.as_strategy(generation_mode=mode), st.sampled_from(("nobody", "there", "there with a form")))
+    @given(
+        operation.as_strategy(generation_mode=mode), st.sampled_from(("nobody", "there", "there with a form"))
+    )
     def one(case: Any, who: str) -> None:
         tally["operations"] += 1
         if who != "nobody":  # as somebody who is really there would ask

@@ -14,7 +14,9 @@ from tests.conftest import CHROMIUM_FLAGS
 from tests.demo.standing_hospital import Quiet
 from tests.webapp.house import APP, House
 
-SANDBOX = "allow-forms allow-popups allow-popups-to-escape-sandbox allow-same-origin allow-scripts allow-downloads"
+SANDBOX = (
+    "allow-forms allow-popups allow-popups-to-escape-sandbox allow-same-origin allow-scripts allow-downloads"
+)
 
 
 class Deaf:

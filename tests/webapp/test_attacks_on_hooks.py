@@ -79,7 +79,11 @@ def test_a_token_signed_with_the_public_key_as_a_shared_secret_is_refused(house:
         json.dumps(key.as_dict(private=False)).encode(),
         key.as_dict(private=False)["x"].encode(),
     )
-    for algorithm, digest in (("HS256", hashlib.sha256), ("HS384", hashlib.sha384), ("hs256", hashlib.sha256)):
+    for algorithm, digest in (
+        ("HS256", hashlib.sha256),
+        ("HS384", hashlib.sha384),
+        ("hs256", hashlib.sha256),
+    ):
         for secret in public:
             head = {"alg": algorithm, "kid": key.kid, "typ": "JWT"}
             proven = encoded(head) + b"." + encoded(claims(house))
@@ -153,7 +157,8 @@ def test_where_the_hospital_sends_us_outside_itself_no_token_goes(house: House, 
 
 
 @pytest.mark.parametrize(
-    "patient", ["..", ".", "../../auth", "a/b", "a%2fb", "a?b", "x" * 65, "", None, 7, "1\n2", "Patient/", "é"]
+    "patient",
+    ["..", ".", "../../auth", "a/b", "a%2fb", "a?b", "x" * 65, "", None, 7, "1\n2", "Patient/", "é"],
 )
 def test_an_id_that_would_lead_elsewhere_is_400(house: House, patient: Any) -> None:
     body = house.asked(SICK, prefetch=False)
@@ -203,7 +208,16 @@ def test_bundles_within_bundles_lose_themselves_and_no_stack_overflows(house: Ho
 
 
 @pytest.mark.parametrize(
-    "number", ["1e308", "-1e308", "1e-320", "9" * 400, "0." + "0" * 400 + "1", "-0.0", "123456789012345678901234567890"]
+    "number",
+    [
+        "1e308",
+        "-1e308",
+        "1e-320",
+        "9" * 400,
+        "0." + "0" * 400 + "1",
+        "-0.0",
+        "123456789012345678901234567890",
+    ],
 )
 def test_numbers_beyond_all_measure_are_not_used(house: House, number: str) -> None:
     body = house.asked(SICK)
@@ -248,7 +262,9 @@ def poisoned(value: Any, text: str, at: str = "") -> Any:
         return {key: poisoned(each, text, key) for key, each in value.items()}
     if isinstance(value, list):
         return [poisoned(each, text, at) for each in value]
-    return text if at in ("text", "display", "family", "given", "unit", "div", "valueString", "line") else value
+    return (
+        text if at in ("text", "display", "family", "given", "unit", "div", "valueString", "line") else value
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -269,7 +285,9 @@ def test_no_text_of_a_chart_becomes_markdown_or_html_of_a_card(house: House, ser
     assert "X-Injected" not in answer.headers
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://evil.example\r\nX-Injected: yes"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "https://evil.example\r\nX-Injected: yes"]
+)
 def test_an_origin_that_is_not_listed_is_not_let_in(house: House, origin: str) -> None:
     # CONFORMANCE 89
     clean = origin.split("\r")[0]

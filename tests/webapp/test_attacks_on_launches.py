@@ -85,7 +85,9 @@ def test_every_launch_has_a_secret_of_its_own(house: House) -> None:
 
 def form(page: Any, action: str) -> tuple[str, dict[str, str]]:
     text = page.get_data(as_text=True)
-    found = re.search(rf'<form[^>]*? method="post" action="([^"]*{action}[^"]*)">(.*?)</form>', text, re.DOTALL)
+    found = re.search(
+        rf'<form[^>]*? method="post" action="([^"]*{action}[^"]*)">(.*?)</form>', text, re.DOTALL
+    )
     assert found
     return found[1].replace("&amp;", "&"), dict(re.findall(r'name="(\w+)" value="([^"]*)"', found[2]))
 
@@ -171,7 +173,9 @@ def test_what_comes_in_an_address_breaks_no_header(house: House, evil: str) -> N
         launching(house, client, iss=evil),
         client.get("/callback", query_string={"state": evil, "code": evil}, base_url=APP),
         client.get("/result", query_string={"visit": evil}, base_url=APP),
-        client.get(f"/handout/{key}", query_string={"visit": visit, "language": evil, "paper": evil}, base_url=APP),
+        client.get(
+            f"/handout/{key}", query_string={"visit": visit, "language": evil, "paper": evil}, base_url=APP
+        ),
         client.get("/about", headers={"Origin": "https://evil.example", "X-Forwarded-Host": "evil.example"}),
     ]
     for answer in answers:
@@ -295,7 +299,9 @@ def test_a_style_is_fetched_from_the_hospital_alone_and_follows_no_redirect(hous
     with listening(lambda peer: None) as (trap, arrived):
         assert not read_style(house.rooms.http, tenant, f"{trap}/style.json", Budget(2))
         house.weather("redirect", match="/style.json", to=f"{trap}/style.json")
-        assert not read_style(house.rooms.http, tenant, f"{house.hospital.settings.url}/style.json", Budget(2))
+        assert not read_style(
+            house.rooms.http, tenant, f"{house.hospital.settings.url}/style.json", Budget(2)
+        )
         assert arrived == []
 
 

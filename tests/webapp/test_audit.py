@@ -49,7 +49,9 @@ def exported(house: House, *words: str) -> list[dict[str, Any]]:
 
 def form(page: Any, action: str) -> tuple[str, dict[str, str]]:
     text = page.get_data(as_text=True)
-    found = re.search(rf'<form[^>]*? method="post" action="([^"]*{action}[^"]*)">(.*?)</form>', text, re.DOTALL)
+    found = re.search(
+        rf'<form[^>]*? method="post" action="([^"]*{action}[^"]*)">(.*?)</form>', text, re.DOTALL
+    )
     assert found
     return found[1].replace("&amp;", "&"), dict(re.findall(r'name="(\w+)" value="([^"]*)"', found[2]))
 
@@ -129,9 +131,19 @@ def test_the_export_is_fhir_and_names_nobody(house: House, since: list[AuditEntr
     events = exported(house)
     assert len(events) == len(since) + len(new(house, since))
     for event in events:
-        assert AuditEvent(event).as_json()["type"] == event["type"]  # fhirclient's R4 model takes it, strictly
+        assert (
+            AuditEvent(event).as_json()["type"] == event["type"]
+        )  # fhirclient's R4 model takes it, strictly
     text = json.dumps(events)
-    for name in (SICK, "okafor", "Practitioner/", "Ashdown", "Harriet", house.hospital.settings.url, "127.0.0.1"):
+    for name in (
+        SICK,
+        "okafor",
+        "Practitioner/",
+        "Ashdown",
+        "Harriet",
+        house.hospital.settings.url,
+        "127.0.0.1",
+    ):
         assert name not in text, name
     assert {event["outcome"] for event in events} == {"0", "4"}
 
@@ -143,7 +155,9 @@ def test_every_kind_of_deed_has_its_fhir_event(kind: str) -> None:
 
     assert set(DEEDS) == KINDS
     for status, user in ((200, "a" * 64), (403, ""), (503, "")):
-        event = audit_event("k", NOON, kind, tenant="t", door="/x", status=status, user=user, patient="b" * 64)
+        event = audit_event(
+            "k", NOON, kind, tenant="t", door="/x", status=status, user=user, patient="b" * 64
+        )
         AuditEvent(event)
         assert event["outcome"] == {200: "0", 403: "4", 503: "8"}[status]
 

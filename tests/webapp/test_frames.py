@@ -178,7 +178,10 @@ def test_a_browser_that_keeps_nothing_at_all_offers_a_window_of_its_own(
     off = {"profile": {"default_content_setting_values": {"cookies": 2}}}  # the switch in Chromium's settings
     (folder / "Preferences").write_text(json.dumps(off))
     keeper = playwright.launch_persistent_context(
-        folder.parent, executable_path=CHROMIUM, args=[each for each in road.flags if each != BLOCKED], headless=True
+        folder.parent,
+        executable_path=CHROMIUM,
+        args=[each for each in road.flags if each != BLOCKED],
+        headless=True,
     )
     try:
         page = road.framed(keeper, SICK)
@@ -307,7 +310,9 @@ def test_a_listed_origin_may_call_discovery_service_and_feedback_and_no_other_ma
 
 
 @pytest.mark.parametrize("path", ["/cds-services", SERVICE, f"{SERVICE}/feedback"])
-def test_a_preflight_needs_no_token_names_what_is_allowed_and_never_everybody(house: House, path: str) -> None:
+def test_a_preflight_needs_no_token_names_what_is_allowed_and_never_everybody(
+    house: House, path: str
+) -> None:
     # CONFORMANCE 89
     before = house.rooms.tenants
     changed(house, cors_origins=("https://ehr.example.org",))

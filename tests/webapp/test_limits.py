@@ -101,7 +101,9 @@ def test_launches_and_ways_back_are_limited_by_address_and_people_get_a_page(hou
     query = {"iss": house.hospital.settings.fhir, "launch": "x"}
 
     def launch(where: str) -> Any:
-        return client.get("/launch", query_string=query, base_url=APP, environ_overrides={"REMOTE_ADDR": where})
+        return client.get(
+            "/launch", query_string=query, base_url=APP, environ_overrides={"REMOTE_ADDR": where}
+        )
 
     assert [launch("10.0.0.1").status_code for _ in range(2)] == [303, 303]
     answer = launch("10.0.0.1")
@@ -122,7 +124,9 @@ def test_paper_is_limited_by_visit(house: House) -> None:
     key = house.rooms.vault.get("visit", visit)["about"]["answers"][0]  # type: ignore[index]
     codes = [client.get(f"/handout/{key}.pdf?visit={visit}", base_url=APP).status_code for _ in range(3)]
     assert codes == [200, 200, 429]
-    assert client.get(f"/handout/{key}?visit={visit}", base_url=APP).status_code == 200  # the page still comes
+    assert (
+        client.get(f"/handout/{key}?visit={visit}", base_url=APP).status_code == 200
+    )  # the page still comes
 
 
 def test_none_is_no_limit(house: House) -> None:
@@ -144,13 +148,17 @@ def test_the_defaults_are_far_above_a_ward_and_a_wrong_one_is_refused() -> None:
 
 def test_a_forwarded_address_is_believed_from_as_many_proxies_as_were_named(house: House) -> None:
     for proxies, same in ((0, True), (1, False)):
-        settings = replace(house.rooms.settings, proxies=proxies, limits={**house.rooms.settings.limits, "launches": 1})
+        settings = replace(
+            house.rooms.settings, proxies=proxies, limits={**house.rooms.settings.limits, "launches": 1}
+        )
         rooms = Rooms(settings, clock=house.clock, models=house.rooms.models)
         client = create_app(settings, rooms).test_client()
         house.clock.ahead += timedelta(hours=1)
         query = {"iss": house.hospital.settings.fhir, "launch": "x"}
         codes = [
-            client.get("/launch", query_string=query, base_url=APP, headers={"X-Forwarded-For": where}).status_code
+            client.get(
+                "/launch", query_string=query, base_url=APP, headers={"X-Forwarded-For": where}
+            ).status_code
             for where in ("10.0.0.1", "10.0.0.2")
         ]
         assert codes == ([303, 429] if same else [303, 303])

@@ -35,7 +35,9 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     told |= {"DATABASE_URL": f"sqlite:///{folder / 'x.db'}", "ORDERTIME_TENANTS": str(folder)}
     command = [sys.executable, "-m", "gunicorn", "-c", str(config), "--bind", f"127.0.0.1:{port}", "wsgi:app"]
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen([*command, "--no-control-socket"], cwd=ROOT, env=told, stdout=log, stderr=log)
+        server = subprocess.Popen(
+            [*command, "--no-control-socket"], cwd=ROOT, env=told, stdout=log, stderr=log
+        )
     try:
         for _ in range(300):
             with contextlib.suppress(httpx.HTTPError):
@@ -84,16 +86,24 @@ def test_requests_that_never_arrive_give_their_threads_back(port: int, begun: by
     ("request_", "statuses"),
     [
         (b"GET /about HTTP/1.1\r\nHost: x\r\nX-Big: " + b"a" * 25_000 + b"\r\n\r\n", {400, 431}),
-        (b"GET /about HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: a\r\n" % n for n in range(80)) + b"\r\n", {400, 431}),
+        (
+            b"GET /about HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: a\r\n" % n for n in range(80)) + b"\r\n",
+            {400, 431},
+        ),
         (b"GET /about?" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", {400, 414}),
         (b"GET /about HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", {400}),
-        (b"POST /close HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400}),
+        (
+            b"POST /close HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            {400},
+        ),
         (b"POST /close HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", {400}),
         (b"GET /about HTTP/1.1\r\nHost: x\r\nX: a\r\n b: c\r\n\r\n", {400}),
     ],
     ids=["long header", "many headers", "long line", "two hosts", "smuggling", "negative", "folded"],
 )
-def test_requests_that_are_oversized_or_ambiguous_are_refused(port: int, request_: bytes, statuses: set[int]) -> None:
+def test_requests_that_are_oversized_or_ambiguous_are_refused(
+    port: int, request_: bytes, statuses: set[int]
+) -> None:
     with talk(port, request_) as peer:
         status = peer.recv(4096).split(b" ")[1]
     assert int(status) in statuses
