@@ -2,6 +2,7 @@
 # make test   everything but what needs a missing browser, which it names
 # make check  lint, types, security lint, tests, architecture: the same as CI
 # make train  both models, from the open data (see training/README.md)
+# make sbom   what the app runs on, as CycloneDX JSON: build/sbom.json
 # make federate  the network trained across sites, beside each site alone and all rows pooled
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
@@ -9,7 +10,7 @@ BIN    := $(VENV)/bin
 ACROSS := .venv-federated
 export EHR_PORT APP_PORT
 
-.PHONY: demo test check lint types train federate bench clean
+.PHONY: demo test check lint types train federate bench sbom clean
 
 demo: $(VENV)/.run
 	@exec $(BIN)/python -m demo.up
@@ -37,6 +38,10 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.batch
 	$(BIN)/python -m benchmarks.gpu --date $$(date -u +%F)
 
+# What the app runs on, by version and licence, as CycloneDX.
+sbom: $(VENV)/.dev
+	$(BIN)/python .ci/sbom.py $(BIN)/python build/sbom.json
+
 $(BIN)/python:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || { echo "Python 3.11 or newer is needed, with venv: install it, or say where with 'make PYTHON=/path/to/python3.11'"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -60,4 +65,4 @@ $(ACROSS)/.ready: requirements-federated.txt | $(BIN)/python
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(ACROSS) var .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ACROSS) var build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,7 +10,7 @@ import os
 import tempfile
 from typing import Any
 
-worker_class = "gthread"
+worker_class = "webapp.serving.Worker"  # gthread, with an end to waiting for a request to arrive
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 8
 timeout = 60
@@ -19,6 +19,8 @@ keepalive = 5
 max_requests = 20_000
 max_requests_jitter = 2_000
 limit_request_line = 8190
+limit_request_fields = 60
+limit_request_field_size = 20_000  # a caller's JWT may have 16 kB
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
 
 # Counters of all workers are added up by /metrics.

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-import orjson
-
+from ehr.documents import NotJson, TooManyParts, read_json
 from ehr.errors import (
+    AnswerTooLarge,
     Conflict,
     EhrError,
     EhrUnavailable,
@@ -45,8 +45,10 @@ class Answer:
     def document(self, where: str) -> dict[str, Any]:
         """The body as a JSON object. Raises MalformedAnswer naming the content type, never the content."""
         try:
-            document = orjson.loads(self.body)
-        except orjson.JSONDecodeError:
+            document = read_json(self.body)
+        except TooManyParts as fault:
+            raise AnswerTooLarge(f"the answer holds {fault}; ask for fewer rows (_count)", where) from None
+        except NotJson:
             kind = self.headers.get("content-type", "no content type").split(";")[0][:60]
             raise MalformedAnswer(f"the answer ({kind}) is not JSON", where) from None
         if not isinstance(document, dict):
@@ -108,8 +110,8 @@ def patience(headers: Mapping[str, str], now: datetime) -> float | None:
 def outcome(body: bytes) -> tuple[tuple[str, ...], str]:
     """Issue codes (lower-case letters and dashes only) and words of an OperationOutcome; empty for others."""
     try:
-        issues = [row for row in orjson.loads(body)["issue"] if isinstance(row, dict)]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        issues = [row for row in read_json(body)["issue"] if isinstance(row, dict)]
+    except (ValueError, KeyError, TypeError):
         return (), ""
     codes = dict.fromkeys(str(row.get("code", "")) for row in issues)
     known = tuple(code for code in codes if re.fullmatch(r"[a-z-]{3,30}", code))

@@ -35,12 +35,22 @@ def issue_codes(outcome: Resource) -> list[str]:
 
 def has_more(bundle: Resource) -> bool:
     """Whether the server says that there are further rows: a next page, or a total above what came."""
+    entries = bundle.get("entry")
+    return _goes_on(bundle) or more_than(bundle, len(entries) if isinstance(entries, list) else 0)
+
+
+def more_than(bundle: Resource, read: int) -> bool:
+    """Whether the server counts more rows than the `read` ones, or speaks of a next page without saying where."""
+    total = bundle.get("total")
+    if isinstance(total, int) and not isinstance(total, bool):
+        return total > read
+    return _goes_on(bundle)
+
+
+def _goes_on(bundle: Resource) -> bool:
     links = bundle.get("link")
     rows = links if isinstance(links, list) else []
-    if any(isinstance(row, Mapping) and row.get("relation") == "next" for row in rows):
-        return True
-    total, entries = bundle.get("total"), bundle.get("entry") or []
-    return isinstance(total, int) and total > len(entries)
+    return any(isinstance(row, Mapping) and row.get("relation") == "next" for row in rows)
 
 
 def reaches_far(rows: Sequence[Resource], as_of: datetime | None = None) -> bool:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 from ehr.errors import LaunchRefused, NotFound
 from ehr.site import Tenant
-from ehr.tables import server_fault
+from ehr.tables import loopback, server_fault
 from ehr.transport import Budget, FhirHttp
 
 DISCOVERY: Final = ".well-known/smart-configuration"
@@ -84,6 +84,12 @@ def endpoint(document: Mapping[str, Any], key: str, base: str) -> str:
         raise LaunchRefused(f"the hospital's {key} is not a URL", DISCOVERY) from None
     address = url.split("?")[0]  # authorisation endpoints may carry a query (RFC 6749 3.1)
     fault = server_fault(address, production=base.startswith("https:"))
+    if (
+        not fault
+        and loopback(urlsplit(address).hostname or "")
+        and not loopback(urlsplit(base).hostname or "")
+    ):
+        fault = "it would be this machine, and the hospital's server is another"
     if fault or "#" in url:
         raise LaunchRefused(f"the hospital's {key} cannot be used: {fault or 'it has a fragment'}", DISCOVERY)
     return url

@@ -33,8 +33,7 @@ class ContextItem:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What was allowed. Ids are bare ("123"), `user` is "Practitioner/1" or ""; texts are "" when not said.
-    """
+    """What was allowed. Ids are bare ("123"), `user` is "Practitioner/1" or ""; texts are "" when not said."""
 
     access_token: str = field(repr=False)
     expires_at: datetime | None  # None: the server did not say

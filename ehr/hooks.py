@@ -15,10 +15,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import orjson
-
 from ehr.bundles import resources_of
 from ehr.codes import code_table
+from ehr.documents import read_json
 from ehr.errors import MalformedRequest
 from ehr.feedback import FeedbackRow, read_feedback
 from ehr.orders import is_draw, planned, said
@@ -77,8 +76,8 @@ class HookRequest:
 
 
 def parse_json(body: bytes) -> Any:
-    """The body as JSON. Raises ValueError saying where it breaks off, never what stands there."""
-    return orjson.loads(body)
+    """The body as JSON. Raises NotJson saying where it breaks off, never what stands there, and TooManyParts."""
+    return read_json(body)
 
 
 def discovery(titles: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
@@ -216,7 +215,7 @@ def _id(value: Any, where: str, kind: str) -> str:
     """A bare FHIR id; "Patient/1", as some clients write it, is understood."""
     if isinstance(value, str):
         bare = value.removeprefix(f"{kind}/")
-        if FHIR_ID.fullmatch(bare):
+        if FHIR_ID.fullmatch(bare) and bare not in (".", ".."):  # a path would lead elsewhere
             return bare
     raise MalformedRequest("is missing or no FHIR id", where)
 

@@ -53,8 +53,7 @@ def verify_id_token(
 
 
 def _issuer(token: Claimed, endpoints: Endpoints) -> str:
-    """`iss`: the one the SMART configuration names; where it names none, one on the hospital's own servers.
-    """
+    """`iss`: the one the SMART configuration names; where it names none, one on the hospital's own servers."""
     issuer = token.text("iss")
     if endpoints.identity_issuer:
         if issuer != endpoints.identity_issuer:

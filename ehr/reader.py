@@ -36,6 +36,7 @@ from ehr.units import PlacedRecord, Unit, read_units, site_map
 from inference.chart import Event, Measurement, Person, Record, Refusal
 
 NONE: Mapping[str, str] = MappingProxyType({})
+DEEPEST: Final = 3  # bundles within bundles: a batch's answer holds searchsets, and those hold rows
 LISTED: Final = 200  # refusals named one by one; the rest are counted
 BY_CODE: Final = frozenset(
     {"code-unknown", "venous-gas", "ratio-of-inputs", "not-an-input", "ignored-here"}
@@ -81,6 +82,7 @@ class _Reading:
     def __init__(self, patient: str, words: Lexicon, zone: tzinfo, base: str, in_order: bool) -> None:
         self.patient, self.lexicon, self.base, self.in_order = patient, words, base.rstrip("/"), in_order
         self.clock = Clock(zone)
+        self._depth = 0  # of bundles within bundles, now
         self.sink = Sink()
         self.rows: dict[str, dict[str, Resource]] = {}  # by type, then by "type/id"
         self._ours: dict[Any, bool] = {}
@@ -102,8 +104,7 @@ class _Reading:
     def _take(self, resource: Resource) -> None:
         kind, key = resource["resourceType"], resource.get("id")
         if kind == "Bundle":
-            entries = [entry for entry in resource.get("entry") or () if isinstance(entry, Mapping)]
-            self.collect([entry["resource"] for entry in entries if "resource" in entry])
+            self._open(resource)
             return
         if not isinstance(kind, str) or not isinstance(key, str) or not key:
             raise NotUsed("no-id")
@@ -112,6 +113,17 @@ class _Reading:
         before = rows.get(name)
         if before is None or _version(before) < _version(resource):
             rows[name] = resource
+
+    def _open(self, bundle: Resource) -> None:
+        """Take a bundle's resources; bundles within bundles lose themselves beyond DEEPEST."""
+        if self._depth >= DEEPEST:
+            raise NotUsed("malformed", "bundles within bundles")
+        entries = [entry for entry in bundle.get("entry") or () if isinstance(entry, Mapping)]
+        self._depth += 1
+        try:
+            self.collect([entry["resource"] for entry in entries if "resource" in entry])
+        finally:
+            self._depth -= 1
 
     def _now(self, row: Resource) -> None:
         """Read an Observation as it comes; nothing of it is held."""

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from ehr.bundles import belongs, has_more, issue_codes, reaches_far
+from ehr.bundles import belongs, has_more, issue_codes, more_than, reaches_far
 from ehr.codes import code_table
 from ehr.errors import (
     EhrError,
@@ -67,7 +67,7 @@ def read_patient(
     http: FhirHttp, patient: str, *, as_of: datetime, quirks: frozenset[str] = frozenset()
 ) -> Reading:
     """Read `patient` (a bare id) as the models need it. Raises EhrError as the module says."""
-    if not FHIR_ID.fullmatch(patient):
+    if not FHIR_ID.fullmatch(patient) or patient in (".", ".."):
         raise MalformedRequest("is no FHIR id", "patient")
     search = _Search(http, patient, as_of, "post-search" in quirks)
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
@@ -172,7 +172,7 @@ class _Pages:
             if dated and has_more(page) and reaches_far(self.rows, self.search.as_of):
                 return False
             if link is None:
-                return has_more(page) and len(self.rows) + self.foreign < page["total"]
+                return more_than(page, len(self.rows) + self.foreign)
             if link in seen or len(seen) + 1 >= MOST_PAGES or len(self.rows) >= MOST_ROWS:
                 why = "pages go in a circle" if link in seen else f"more than {len(self.rows)} rows"
                 self.problems.append(f"{self.kind}: {why}")

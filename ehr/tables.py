@@ -173,11 +173,23 @@ def server_fault(url: str, *, production: bool) -> str:
         return "give an https URL without spaces, quotes or wildcards"
     if parts.username is not None or parts.query or parts.fragment:
         return "leave out user names, '?' and '#'"
+    if nowhere(host):
+        return "that address is no server's; give the hospital's own"
     if parts.scheme == "http" and production:
         return "production needs https"
     if parts.scheme == "http" and not loopback(host):
         return "only loopback may do without https; give an https URL"
     return ""
+
+
+def nowhere(host: str) -> bool:
+    """Whether `host` is an address that no hospital has: link-local (where clouds keep secrets), multicast, none."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    inner = getattr(address, "ipv4_mapped", None) or address
+    return bool(inner.is_link_local or inner.is_multicast or inner.is_unspecified)
 
 
 def loopback(host: str) -> bool:

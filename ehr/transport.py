@@ -4,7 +4,8 @@ Client, clock, sleep and jitter are passed in; `Budget` bounds what one incoming
 calls. A token goes to the tenant's own FHIR base and nowhere else: links and redirects that lead away raise
 ForeignAddress before anything is sent. `FhirHttp` never changes, so records may search in several threads.
 
-Refuses: bodies above a limit, answers that are not JSON objects, waiting longer than the budget.
+Refuses: bodies above a limit (unpacked a little at a time), answers that are not JSON objects, waiting longer than
+the budget.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import httpx
 import orjson
 
 from ehr.answers import Answer, patience, refusal
+from ehr.documents import NotUnpacked, unpacked
 from ehr.errors import (
     AnswerTooLarge,
     BudgetSpent,
@@ -31,6 +33,7 @@ from ehr.errors import (
     ForeignAddress,
     MalformedAnswer,
 )
+from ehr.pace import ending
 
 CONNECT_SECONDS: Final = 2.0
 READ_SECONDS: Final = 5.0
@@ -106,12 +109,14 @@ def ask(
     left = budget.need(where)
     timeout = httpx.Timeout(min(READ_SECONDS, left), connect=min(CONNECT_SECONDS, left))
     try:
-        request = client.build_request(method, url, headers=headers, content=content, timeout=timeout)
-        response = client.send(request, stream=True, follow_redirects=False)
-        try:
-            body = _body(response, budget, where, largest)
-        finally:
-            response.close()
+        asked = {"Accept-Encoding": "gzip", **(headers or {})}
+        request = client.build_request(method, url, headers=asked, content=content, timeout=timeout)
+        with ending(left):
+            response = client.send(request, stream=True, follow_redirects=False)
+            try:
+                body = _body(response, budget, where, largest)
+            finally:
+                response.close()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         slow = isinstance(error, httpx.TimeoutException | httpx.InvalidURL)
         kind = EhrUnavailable if slow else _Dropped
@@ -121,13 +126,18 @@ def ask(
 
 
 def _body(response: httpx.Response, budget: Budget, where: str, largest: int) -> bytes:
+    """The body, unpacked here: httpx would unpack a whole bomb, and packings within packings, before we could look."""
     parts, size = [], 0
-    for part in response.iter_bytes():
-        size += len(part)
-        if size > largest:
-            raise AnswerTooLarge(f"more than {largest} bytes; ask for fewer rows (_count)", where)
-        budget.need(where)
-        parts.append(part)
+    sent = cast("httpx.SyncByteStream", response.stream)
+    try:
+        for part in unpacked(response.headers.get("content-encoding", ""), sent):
+            size += len(part)
+            if size > largest:
+                raise AnswerTooLarge(f"more than {largest} bytes; ask for fewer rows (_count)", where)
+            budget.need(where)
+            parts.append(part)
+    except NotUnpacked as fault:
+        raise MalformedAnswer(f"the answer {fault}", where) from None
     return b"".join(parts)
 
 
@@ -188,7 +198,8 @@ class FhirHttp:
 
     def next_url(self, bundle: Mapping[str, Any]) -> str | None:
         """The opaque address of the next page, checked; None on the last. Raises ForeignAddress."""
-        for link in bundle.get("link") or ():
+        links = bundle.get("link")
+        for link in links if isinstance(links, list) else ():
             if isinstance(link, Mapping) and link.get("relation") == "next" and link.get("url"):
                 return self.address(str(link["url"]))
         return None

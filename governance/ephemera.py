@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import case, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from governance.store import Store
@@ -53,6 +53,21 @@ class Shelf:
         )
         with self._store.writing() as connection:
             return connection.execute(renewed.returning(ephemera.c.slot)).first() is not None
+
+    def count(self, slot: str, *, until: datetime, now: datetime) -> tuple[int, datetime]:
+        """One more in `slot`, which starts anew `until` then once its time is over: how many, and when it is over."""
+        e, insert = ephemera.c, self._insert(slot, None, until).values(tally=1)
+        over, new = e.expires_at <= now, insert.excluded
+        more = insert.on_conflict_do_update(
+            index_elements=["slot"],
+            set_={
+                "tally": case((over, 1), else_=e.tally + 1),
+                "expires_at": case((over, new.expires_at), else_=e.expires_at),
+            },
+        )
+        with self._store.writing() as connection:
+            row = connection.execute(more.returning(e.tally, e.expires_at)).one()
+        return row.tally, row.expires_at
 
     def delete(self, slot: str) -> None:
         """Empty `slot`."""

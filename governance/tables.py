@@ -214,6 +214,24 @@ events = Table(
     Index("ix_events_by_time", "tenant", "kind", "at"),
 )
 
+# Who did what, when, and whether they were let: what an auditor reads (governance.audit).
+audit = Table(
+    "audit",
+    metadata,
+    _identity(),
+    Column("tenant", String(100), nullable=False),  # "" where a caller proved to be nobody's
+    Column("at", Instant, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("door", String(60), nullable=False),
+    Column("status", Integer, nullable=False),  # HTTP's, as answered
+    Column("reason", String(100), nullable=False),  # a code; "" where nothing was refused
+    _pseudonym("user_pseudonym", nullable=False),
+    _pseudonym("pseudonym", nullable=False),
+    _assessment(),
+    Index("ix_audit_by_time", "at", "id"),
+    Index("ix_audit_by_tenant", "tenant", "at"),
+)
+
 # Short-lived state of all workers (webapp.sessions): the one table that forgets.
 ephemera = Table(
     "ephemera",
@@ -221,6 +239,7 @@ ephemera = Table(
     Column("slot", String(64), primary_key=True),
     Column("body", LargeBinary),
     Column("expires_at", Instant, nullable=False),
+    Column("tally", Integer),  # how often something was done until then
     Index("ix_ephemera_by_end", "expires_at"),
 )
 

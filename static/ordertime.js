@@ -51,3 +51,27 @@ for (const form of document.querySelectorAll("form[method=post]")) {
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
+
+// A frame without cookies: the visit's secret lies in this tab's sessionStorage and travels as a form field.
+function kept(name) {
+  try { return sessionStorage.getItem(name); } catch { return null; }
+}
+for (const step of document.querySelectorAll("form[data-onward]")) {
+  const { onward, name, keep, leave } = step.dataset;
+  try { if (keep) sessionStorage.setItem(name, keep); } catch { /* a cookie may do instead */ }
+  const secret = kept(name);
+  if (onward === "leave") {
+    location.replace(leave);
+  } else if (secret) {
+    step.elements.handle.value = secret;
+    if (location.pathname === "/callback") history.replaceState(null, "", location.pathname);
+    step.submit();
+  } else {
+    for (const line of document.querySelectorAll("[data-lost]")) line.hidden = false;
+    for (const line of document.querySelectorAll("[data-going]")) line.hidden = true;
+  }
+}
+for (const form of document.querySelectorAll("form[method=post]:not([data-onward])")) {
+  const secret = form.elements.visit && kept(`visit:${form.elements.visit.value}`);
+  if (secret) form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "handle", value: secret }));
+}

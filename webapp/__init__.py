@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.settings import ROOT, Settings
 
@@ -22,16 +23,21 @@ MAX_BODY = 8 * 1024 * 1024  # a hook with a prefetch of some thousand Observatio
 def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     """The app. `rooms` is given by tests that bring their own clock, transport or models."""
     # Imported here, so that a face or a batch process can be used without opening every door.
-    from webapp import cli, errors, hooks, launch, ops, pages, security
+    from webapp import audit, cli, cookieless, errors, hooks, launch, ops, pages, security
     from webapp.rooms import Rooms
 
     app = Flask("ordertime", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, MAX_FORM_MEMORY_SIZE=100_000, MAX_FORM_PARTS=50)
+    if settings.proxies:  # ours: the address they saw is the caller's
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
+    app.url_map.merge_slashes = False  # `//host` is nobody's redirect
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     ops.log_to_stderr(settings)
     Rooms.install(app, rooms or Rooms(settings))
 
     errors.install(app)  # every fault: a status, a sentence, a remedy
+    cookieless.install(app)  # frames whose browser keeps no cookie
+    audit.install(app)  # every refusal, for the auditor
     security.install(app)  # headers, cookies, who may frame us
     ops.install(app)  # /healthz /readyz /metrics
     hooks.install(app)  # the CDS Hooks door: discovery, services, feedback

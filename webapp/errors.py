@@ -7,11 +7,13 @@ anything about a patient. No fault becomes an empty answer.
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import structlog
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, g, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from ehr.errors import (
@@ -32,6 +34,7 @@ from governance.errors import GovernanceError, LedgerUnavailable
 from inference.errors import OrdertimeError, QuestionError
 from webapp import words
 from webapp.handout import PrintingUnavailable
+from webapp.rooms import here
 
 log = structlog.get_logger()
 
@@ -63,15 +66,39 @@ class SessionExpired(Exception):
     """The visit is over, or this browser is not the one it was opened in."""
 
 
+class TooManyRequests(Exception):
+    """More calls than a door takes; come back in `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 def install(app: Flask) -> None:
     """Answer every exception the doors raise."""
-    app.register_error_handler(SessionExpired, lambda error: page(401, "session-expired", error))
+    app.register_error_handler(SessionExpired, _expired)
+    app.register_error_handler(TooManyRequests, _too_many)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _any)
 
 
+def _expired(error: Exception) -> Response:
+    g.refused = "session-expired"
+    return page(401, "session-expired", error)
+
+
+def _too_many(error: TooManyRequests) -> Response:
+    g.refused = "too-many"
+    wait = max(1, math.ceil(error.retry_after))
+    said = f"too many calls ({error}): come back in {wait} s"
+    answer = outcome(429, "throttled", said) if for_machines() else page(429, "too-many", error)
+    answer.headers["Retry-After"] = str(wait)
+    return answer
+
+
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
+    g.refused = str(status)
     key = {404: "not-found", 405: "malformed", 413: "too-large", 415: "malformed", 429: "too-many"}.get(
         status, "malformed" if status < 500 else "fault"
     )
@@ -83,6 +110,7 @@ def _http(error: HTTPException) -> Response:
 def _any(error: Exception) -> Response:
     status, issue, key = next((rest for kind, rest in STATUS if isinstance(error, kind)), UNKNOWN)
     known, reference = status != 500, uuid4().hex[:12]
+    g.refused = key
     log.log(
         logging.WARNING if known else logging.ERROR,
         "refused" if known else "fault",
@@ -130,7 +158,9 @@ def outcome(status: int, issue: str, text: str) -> Response:
 def page(
     status: int, key: str, error: Exception | None = None, reference: str = "", *, back_url: str = ""
 ) -> Response:
-    """The page a person sees: what happened, what to do now, and where there is one, the way back."""
+    """What happened, what to do now, and where there is one, the way back; inside a hospital's frame too."""
+    if not hasattr(g, "frame_ancestors"):
+        g.frame_ancestors = _framing()
     detail = "" if error is None or isinstance(error, HTTPException) else str(error)
     body = render_template(
         "error.html",
@@ -143,3 +173,10 @@ def page(
         language="en",
     )
     return Response(body, status=status, mimetype="text/html")
+
+
+def _framing() -> tuple[str, ...]:
+    """The origin that seems to frame us, if a hospital on the list has it: else nobody could read the refusal."""
+    sent = urlsplit(request.headers.get("Referer", "")[:2000].partition("?")[0])
+    framing = f"{sent.scheme}://{sent.netloc}"
+    return tuple({framing for tenant in here().tenants if framing in tenant.frame_ancestors})

@@ -13,9 +13,11 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Flask, Response, jsonify, request
+from flask import Blueprint, Flask, Response, g, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from ehr import hooks as wire
+from ehr.documents import TooManyParts
 from ehr.errors import MalformedRequest, NotFound, UnknownIssuer
 from ehr.reader import read_record
 from ehr.records import Reading, read_patient
@@ -24,7 +26,7 @@ from ehr.transport import Budget, FhirHttp
 from ehr.trust import VerifiedCaller, verify_caller
 from governance.entries import Feedback
 from inference.model import Model
-from webapp import words
+from webapp import audit, limits, words
 from webapp.consult import Occasion, consult, hours_to
 from webapp.errors import outcome
 from webapp.ops import CARDS, FOREIGN, STAGES
@@ -57,9 +59,13 @@ def service(service: str) -> Response:
     rooms, began = here(), time.monotonic()
     model = _model(rooms, service)
     caller = _caller(rooms)
+    limits.within(rooms, "hooks", caller.tenant.id, caller.iss)
     asked = wire.read_request(_json(), service)
-    key = f"{caller.tenant.id}|{service}|{asked.hook_instance}"
+    g.caller = (caller.tenant.id, asked.user, asked.patient)
+    # The whole question: a client that uses an instance twice must not hear of the other patient.
+    key = "|".join([caller.tenant.id, service, asked.hook_instance, asked.hook, asked.patient, asked.user])
     if answered := rooms.vault.get("hook-answer", key):
+        audit.called(rooms, "hook", *g.caller, reason="again")
         return jsonify(answered["body"])
     advice = _advice(rooms, model, caller.tenant, asked) if wire.concerns(asked, service) else Shown()
     if time.monotonic() - began > rooms.settings.hook_deadline:
@@ -69,6 +75,7 @@ def service(service: str) -> Response:
             503, "timeout", "the answer came too late to be of use at the bedside; nothing is advised"
         )
     body = {"cards": list(advice.cards)}
+    audit.called(rooms, "hook", *g.caller, reason="card" if body["cards"] else "")
     rooms.vault.put("hook-answer", key, {"body": body}, REPLAY.total_seconds())
     CARDS.labels(service, advice.decided).inc()
     return jsonify(body)
@@ -80,9 +87,11 @@ def feedback(service: str) -> Response:
     rooms = here()
     _model(rooms, service)
     caller = _caller(rooms)
+    limits.within(rooms, "feedback", caller.tenant.id, caller.iss)
     rows = wire.read_feedback(_json())
     told = [Feedback(**asdict(row)) for row in rows]
     kept = rooms.ledger.feedback(told, tenant=caller.tenant.id, service=service)
+    audit.called(rooms, "feedback", caller.tenant.id)
     return jsonify(received=len(rows), recorded=kept)
 
 
@@ -94,7 +103,7 @@ def _model(rooms: Rooms, service: str) -> Model:
 
 def _caller(rooms: Rooms) -> VerifiedCaller:
     """Who calls, proven by their JWT; the audience is our public address, never the Host header's."""
-    return verify_caller(
+    caller = verify_caller(
         request.headers.get("Authorization", ""),
         url=rooms.settings.public_url + request.path,
         tenants=rooms.tenants,
@@ -102,12 +111,18 @@ def _caller(rooms: Rooms) -> VerifiedCaller:
         seen=rooms.vault.seen,
         now=rooms.clock(),
     )
+    g.caller = (caller.tenant.id, "", "")
+    return caller
 
 
 def _json() -> Mapping[str, Any]:
-    """The request's body. Raises MalformedRequest unless it is one JSON object."""
+    """The request's body. Raises MalformedRequest unless it is one JSON object, plain and of a size we hold."""
+    if request.content_encoding not in (None, "", "identity"):
+        raise UnsupportedMediaType("send the body as it is: a packed one is not unpacked here")
     try:
         body = wire.parse_json(request.get_data(cache=False))
+    except TooManyParts as fault:
+        raise RequestEntityTooLarge(f"the body holds {fault}") from None
     except ValueError as error:
         raise MalformedRequest(f"the body is not JSON: {error}", where="body") from None
     if not isinstance(body, dict):

@@ -7,17 +7,20 @@ a cookie, a page, a log or an address.
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 
-from flask import Blueprint, Flask, Response, jsonify, make_response, redirect, request, url_for
+from flask import Blueprint, Flask, Response, g, jsonify, make_response, redirect, request, url_for
 
 from ehr import smart
 from ehr.errors import LaunchRefused
-from webapp import security
+from ehr.tenants import Tenant
+from webapp import audit, cookieless, limits, security
 from webapp.rooms import Rooms, here
 
 door = Blueprint("launch", __name__)
 LAUNCH = timedelta(minutes=10)
+UNKNOWN = "this launch is not known here, was used before, or took longer than ten minutes"
 
 
 def install(app: Flask) -> None:
@@ -45,31 +48,32 @@ def standalone() -> Response:
 def _begin(launch_token: str | None) -> Response:
     rooms = here()
     tenant = rooms.tenants.by_issuer(request.args["iss"])
+    g.caller, g.frame_ancestors = (tenant.id, "", ""), tenant.frame_ancestors
+    limits.within(rooms, "launches", tenant.id, limits.address())
     endpoints = smart.discover(rooms.http, tenant)
     pending = smart.begin(
         tenant, endpoints, redirect_uri=_redirect_uri(rooms), launch=launch_token, iss=request.args["iss"]
     )
     secret = security.fresh()
-    kept = {"pending": pending.to_dict(), "browser": security.digest(secret)}
+    framed = cookieless.framed()
+    kept = {"pending": pending.to_dict(), "browser": security.digest(secret), "framed": framed}
     rooms.vault.put("launch", pending.state, kept, LAUNCH.total_seconds())
-    answer = _see_other(smart.authorise_url(tenant, endpoints, pending))
+    url = smart.authorise_url(tenant, endpoints, pending)
+    name = cookieless.name_of("launch", pending.state)
+    answer = cookieless.leaving(url, name, secret) if framed else _see_other(url)
     security.set_cookie(answer, security.cookie_name("launch", pending.state), secret, LAUNCH)
     return answer
 
 
-@door.get("/callback")
+@door.route("/callback", methods=["GET", "POST"])
 def callback() -> Response:
     """The way back: state proven ours, code redeemed, a new visit begun, and on to an address without secrets."""
-    rooms, state = here(), request.args.get("state", "")
-    kept = rooms.vault.take("launch", state) if state else None
-    if kept is None:
-        raise LaunchRefused("this launch is not known here, was used before, or took longer than ten minutes")
-    name = security.cookie_name("launch", state)
-    if security.digest(request.cookies.get(name, "")) != kept["browser"]:
-        raise LaunchRefused("the launch was begun in another browser, or the browser kept no cookie")
-    pending = smart.Pending.from_dict(kept["pending"])
-    tenant = rooms.tenants.by_id(pending.tenant)
-    grant = smart.finish(rooms.http, tenant, pending, request.args, keys=rooms.keys, now=rooms.clock())
+    rooms, state = here(), request.values.get("state", "")
+    limits.within(rooms, "launches", "callback", limits.address())
+    cookie = security.cookie_name("launch", state)
+    by_cookie = cookie in request.cookies
+    tenant, pending = _proven(rooms, state, request.cookies.get(cookie, ""))
+    grant = smart.finish(rooms.http, tenant, pending, request.values, keys=rooms.keys, now=rooms.clock())
     if not grant.patient:
         raise LaunchRefused("the hospital named no patient: open a chart first and launch from there")
     visit, secret = security.fresh(), security.fresh()
@@ -81,13 +85,39 @@ def callback() -> Response:
         "opened": rooms.clock().isoformat(),
         "app_context": grant.app_context,
         "about": {},
+        "cookieless": not by_cookie,
     }
     rooms.vault.put("visit", visit, opened, lasting.total_seconds())
     rooms.ledger.event("launched", tenant=tenant.id, patient=grant.patient, user=grant.user)
-    answer = _see_other(url_for("pages.result", visit=visit))
-    security.drop_cookie(answer, name)
+    audit.called(rooms, "launched", tenant.id, grant.user, grant.patient)
+    url = url_for("pages.result", visit=visit)
+    if not by_cookie:
+        return cookieless.arriving(url, cookieless.name_of("visit", visit), secret)
+    answer = _see_other(url)
+    security.drop_cookie(answer, cookie)
     security.set_cookie(answer, security.cookie_name("visit", visit), secret, lasting)
     return answer
+
+
+def _proven(rooms: Rooms, state: str, secret: str) -> tuple[Tenant, smart.Pending]:
+    """The launch of `state`, if this browser began it; from now on it is used.
+
+    Raises LaunchRefused, and HandleNeeded where a frame lost the cookie: the launch then stays as it is.
+    """
+    kept = rooms.vault.get("launch", state) if state else None
+    if kept is None:
+        raise LaunchRefused(UNKNOWN)
+    pending = smart.Pending.from_dict(kept["pending"])
+    tenant = rooms.tenants.by_id(pending.tenant)
+    g.caller, g.frame_ancestors = (tenant.id, "", ""), tenant.frame_ancestors
+    if not secret and kept["framed"]:
+        again = url_for("launch.standalone", iss=tenant.issuer)
+        secret = cookieless.sent(cookieless.name_of("launch", state), again)
+    if not secrets.compare_digest(security.digest(secret), kept["browser"]):
+        raise LaunchRefused("the launch was begun in another browser, or the browser kept no cookie")
+    if rooms.vault.take("launch", state) is None:  # somebody came in between
+        raise LaunchRefused(UNKNOWN)
+    return tenant, pending
 
 
 @door.get("/.well-known/jwks.json")

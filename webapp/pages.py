@@ -19,7 +19,7 @@ from governance.entries import Recorded
 from inference import gates
 from inference.assessment import State
 from webapp import about as card_face
-from webapp import errors, handout, look, reading, security, visits, words, writing
+from webapp import audit, errors, handout, limits, look, reading, security, visits, words, writing
 from webapp import result as face
 from webapp.rooms import Rooms, here
 from webapp.visits import Visit
@@ -29,6 +29,7 @@ OPINIONS = ("agree", "disagree")
 LONGEST_COMMENT = 2000
 STYLE_SECONDS = 2.0
 STYLE_KEPT = timedelta(minutes=10)
+OPENED = ("GET", "POST")  # posted by a frame without cookies, which has its secret in the body
 
 
 def install(app: Flask) -> None:
@@ -36,7 +37,7 @@ def install(app: Flask) -> None:
     app.register_blueprint(door)
 
 
-@door.get("/result")
+@door.route("/result", methods=OPENED)
 def result() -> Response:
     """The chart read now, both models asked, the ledger written, and the page."""
     rooms = here()
@@ -45,11 +46,14 @@ def result() -> Response:
     return _result(rooms, visits.current(rooms))
 
 
-@door.get("/result/stored")
+@door.route("/result/stored", methods=OPENED)
 def stored() -> Response:
     """The answers of this visit as they were given: where the forms lead back to. Nothing is computed again."""
     rooms = here()
-    return _result(rooms, visits.current(rooms))
+    visit = visits.current(rooms)
+    for key in visit.answers:
+        audit.seen(rooms, "viewed", visit, key)
+    return _result(rooms, visit)
 
 
 @door.post("/assessments/<key>/ask")
@@ -86,6 +90,7 @@ def opinion(key: str) -> Response:
         user=visit.grant.user,
         detail={"opinion": chosen, "comment": comment},
     )
+    audit.seen(rooms, "opinion", visit, recorded.id)
     return _back(visit, recorded)
 
 
@@ -102,6 +107,7 @@ def release(key: str) -> Response:
     if request.form.get("read") != "yes":
         raise MalformedRequest("read the patient's page first, and say that you have", "read")
     rooms.ledger.release(recorded.id, visit.grant.user, language, rooms.clock())
+    audit.seen(rooms, "released", visit, recorded.id)
     return _see(url_for("pages.patient_page", key=recorded.id, visit=visit.id, language=language))
 
 
@@ -115,6 +121,7 @@ def write(key: str) -> Response:
     except writing.NotWritten as error:
         back = url_for("pages.stored", visit=visit.id, _anchor=recorded.assessment.model)
         return errors.page(error.status, error.key, error, back_url=back)
+    audit.seen(rooms, "written", visit, recorded.id)
     return _back(visit, recorded)
 
 
@@ -128,24 +135,27 @@ def hospitals_look() -> Response:
     return answer
 
 
-@door.get("/handout/<key>")
+@door.route("/handout/<key>", methods=OPENED)
 def patient_page(key: str) -> Response:
     """The patient's page on the screen: the stored assessment in plain words."""
     rooms = here()
     visit = visits.current(rooms)
     recorded = _recorded(rooms, visit, key)
     rooms.ledger.viewed(recorded.id, user=visit.grant.user, where="handout")
+    audit.seen(rooms, "viewed", visit, recorded.id)
     return make_response(render_template("handout.html", view=_handout(rooms, visit, recorded)))
 
 
-@door.get("/handout/<key>.pdf")
+@door.route("/handout/<key>.pdf", methods=OPENED)
 def patient_pdf(key: str) -> Response:
     """The same page as PDF, on Letter or A4."""
     rooms = here()
     visit = visits.current(rooms)
+    limits.within(rooms, "papers", visit.id)
     recorded = _recorded(rooms, visit, key)
     html = render_template("handout.html", view=_handout(rooms, visit, recorded))
     rooms.ledger.event("printed", assessment=recorded.id, user=visit.grant.user, detail={"where": "handout"})
+    audit.seen(rooms, "printed", visit, recorded.id)
     answer = make_response(handout.pdf(html))
     answer.mimetype = "application/pdf"
     answer.headers["Content-Disposition"] = f'inline; filename="ordertime-{recorded.id[:8]}.pdf"'
@@ -158,6 +168,7 @@ def close() -> Response:
     rooms = here()
     visit = visits.current(rooms)
     security.check_form_token(visit.secret, visit.id, request.form.get("csrf_token", ""))
+    audit.seen(rooms, "closed", visit)
     told = visits.close(rooms, visit)
     rooms.ledger.event(
         "closed",

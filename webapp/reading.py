@@ -18,7 +18,7 @@ from ehr.reader import read_record
 from ehr.records import Reading, read_patient
 from ehr.transport import Budget, FhirHttp
 from governance.entries import Recorded
-from webapp import visits
+from webapp import audit, visits
 from webapp.consult import Consultation, Occasion, consult, draw_of, hours_to
 from webapp.ops import FOREIGN, STAGES
 from webapp.rooms import Rooms
@@ -66,6 +66,7 @@ def consulted(rooms: Rooms, visit: Visit, draw: datetime | None) -> tuple[Consul
     visits.remember(rooms, visit, _about(rooms, visit, who, found, reading.foreign, draw))
     for each in found:
         rooms.ledger.viewed(each.id, user=visit.grant.user, where="result")
+        audit.seen(rooms, "viewed", visit, each.id)
     return found
 
 

@@ -17,8 +17,10 @@ import httpx
 from flask import Flask, current_app
 
 from ehr.capability import Capabilities
+from ehr.pace import PacedTransport
 from ehr.tenants import Tenants, load_tenants
 from ehr.trust import KeySource
+from governance.audit import AuditTrail
 from governance.ledger import Ledger
 from governance.store import Store, migrate, open_store
 from inference import model as models_of_inference
@@ -93,6 +95,11 @@ class Rooms:
         return Ledger(self.store, self.settings.secret, clock=self.clock)
 
     @cached_property
+    def audit(self) -> AuditTrail:
+        """Who did what with it, and who was refused."""
+        return AuditTrail(self.store, self.ledger, clock=self.clock)
+
+    @cached_property
     def vault(self) -> Vault:
         """Short-lived encrypted state that all workers share."""
         return Vault(self.store, self.settings.secret, redis_url=self.settings.redis_url, clock=self.clock)
@@ -102,9 +109,8 @@ class Rooms:
         """One pool of connections; follows no redirect by itself and verifies TLS."""
         limits = httpx.Limits(max_connections=40, max_keepalive_connections=20)
         timeout = httpx.Timeout(5.0, connect=2.0)
-        return httpx.Client(
-            transport=self._transport, limits=limits, timeout=timeout, follow_redirects=False, trust_env=False
-        )
+        transport = self._transport or PacedTransport(limits=limits, trust_env=False)
+        return httpx.Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
 
     @cached_property
     def capabilities(self) -> Capabilities:

@@ -49,7 +49,7 @@ def fresh() -> str:
 
 def digest(value: str) -> str:
     """What the vault keeps of a cookie's secret: enough to recognise it, not to make it."""
-    return hashlib.sha256(value.encode()).hexdigest()
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def cookie_name(kind: str, key: str) -> str:
@@ -76,5 +76,5 @@ def form_token(secret: str, visit: str) -> str:
 
 def check_form_token(secret: str, visit: str, sent: str) -> None:
     """Raises SessionExpired unless `sent` is this visit's token."""
-    if not hmac.compare_digest(form_token(secret, visit), sent):
+    if not hmac.compare_digest(form_token(secret, visit).encode(), sent.encode("utf-8", "replace")):
         raise SessionExpired("the form was not sent from this visit's page: open it again from the chart")

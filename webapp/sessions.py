@@ -43,6 +43,7 @@ class _Place(Protocol):
     def get(self, slot: str, *, now: datetime) -> bytes | None: ...
     def take(self, slot: str, *, now: datetime) -> bytes | None: ...
     def once(self, slot: str, *, until: datetime, now: datetime) -> bool: ...
+    def count(self, slot: str, *, until: datetime, now: datetime) -> tuple[int, datetime]: ...
     def delete(self, slot: str) -> None: ...
     def sweep(self, *, now: datetime) -> int: ...
     def ready(self) -> bool: ...
@@ -106,6 +107,16 @@ class Vault:
         """
         ttl = (until - self._clock() + CLOCKS_DIFFER) / timedelta(seconds=1)
         return not self.once("token", json.dumps([issuer, token]), ttl)
+
+    def count(self, kind: str, key: str, seconds: float) -> tuple[int, float]:
+        """One more of `kind` for `key`: how many in this stretch of `seconds`, in all workers, and how much is left.
+
+        A stretch begins with the first that is counted.
+        """
+        now, slot = self._clock(), self._slots.of("tally", kind, key)
+        self._sweep_now_and_then(now)
+        many, end = self._place.count(slot, until=now + timedelta(seconds=seconds), now=now)
+        return many, max(0.0, (end - now).total_seconds())
 
     def delete(self, kind: str, key: str) -> None:
         """Remove the value, if there is one; a mark left by `once` stays."""
@@ -172,6 +183,19 @@ class RedisShelf:
     def once(self, slot: str, *, until: datetime, now: datetime) -> bool:
         """Leave a mark in `slot`; False when one is there already."""
         return bool(self._do("SET", _PREFIX + slot, b"1", "NX", "PX", _milliseconds(until - now)))
+
+    def count(self, slot: str, *, until: datetime, now: datetime) -> tuple[int, datetime]:
+        """One more in `slot`, which starts anew once its time is over."""
+        name = _PREFIX + slot
+        try:
+            with self._redis.pipeline(transaction=True) as steps:
+                steps.execute_command("SET", name, 0, "NX", "PX", _milliseconds(until - now))  # type: ignore[no-untyped-call]
+                steps.execute_command("INCR", name)  # type: ignore[no-untyped-call]
+                steps.execute_command("PTTL", name)  # type: ignore[no-untyped-call]
+                _, many, left = steps.execute()
+        except redis.RedisError as error:
+            raise VaultUnavailable(f"Redis cannot be used ({type(error).__name__}); ask again") from None
+        return int(many), now + timedelta(milliseconds=max(0, int(left)))
 
     def delete(self, slot: str) -> None:
         """Empty `slot`."""

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -41,6 +42,8 @@ class Settings:
     read_budget: float  # seconds all FHIR reads of one launch may take together
     visit_hours: float
     log_level: str
+    limits: Mapping[str, int]  # of each door, calls a minute; 0: no limit
+    proxies: int  # how many proxies of ours write X-Forwarded-For
     metrics_folder: str  # where the workers' counters meet; "" for a single process
     warnings: tuple[str, ...] = ()
 
@@ -63,8 +66,19 @@ VARIABLES: Final[Mapping[str, str]] = {
     "ORDERTIME_READ_BUDGET": "8.0",
     "ORDERTIME_VISIT_HOURS": "8",
     "ORDERTIME_LOG_LEVEL": "INFO",
+    "ORDERTIME_HOOKS_A_MINUTE": "6000",
+    "ORDERTIME_FEEDBACK_A_MINUTE": "6000",
+    "ORDERTIME_LAUNCHES_A_MINUTE": "1200",
+    "ORDERTIME_PAPERS_A_MINUTE": "30",
+    "ORDERTIME_PROXIES": "0",
     "PROMETHEUS_MULTIPROC_DIR": "",
 }
+LIMITED: Final = (
+    "hooks",
+    "feedback",
+    "launches",
+    "papers",
+)  # doors with a limit; why so much: docs/settings.md
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -89,6 +103,13 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         log_level=_one_of(
             "ORDERTIME_LOG_LEVEL", told["ORDERTIME_LOG_LEVEL"].upper(), ("DEBUG", "INFO", "WARNING", "ERROR")
         ),
+        limits=MappingProxyType(
+            {
+                name: _count(f"ORDERTIME_{name.upper()}_A_MINUTE", told[f"ORDERTIME_{name.upper()}_A_MINUTE"])
+                for name in LIMITED
+            }
+        ),
+        proxies=_count("ORDERTIME_PROXIES", told["ORDERTIME_PROXIES"]),
         metrics_folder=told["PROMETHEUS_MULTIPROC_DIR"],
         warnings=tuple(warnings),
     )
@@ -149,6 +170,12 @@ def _database(value: str, mode: str, told: bool, warnings: list[str]) -> str:
     if not told:
         warnings.append("DATABASE_URL is not set: the ledger is kept in var/ordertime.db")
     return value
+
+
+def _count(name: str, value: str) -> int:
+    if not value.isascii() or not value.isdigit() or len(value) > 7:
+        raise SettingsError(f"{name} is '{value}'; set a whole number, 0 for none")
+    return int(value)
 
 
 def _seconds(name: str, value: str) -> float:

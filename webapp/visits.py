@@ -14,7 +14,7 @@ from ehr.errors import EhrError, Unauthorised
 from ehr.identity import Identity
 from ehr.tenants import Tenant
 from ehr.transport import Budget
-from webapp import security
+from webapp import cookieless, security
 from webapp.errors import SessionExpired
 from webapp.rooms import Rooms
 
@@ -58,20 +58,27 @@ class Visit:
 
 
 def current(rooms: Rooms) -> Visit:
-    """The visit named by `visit` in the address, if this browser holds its cookie. Raises SessionExpired."""
+    """The visit named by `visit` in the address, if this browser holds its secret.
+
+    Raises SessionExpired, and HandleNeeded for a visit that began without cookies.
+    """
     key = request.values.get("visit", "")
     kept = rooms.vault.get("visit", key) if key else None
     if kept is None:
         raise SessionExpired("this visit has ended")
     secret = request.cookies.get(security.cookie_name("visit", key), "")
+    if kept.get("cookieless"):
+        g.frame_ancestors = rooms.tenants.by_id(kept["tenant"]).frame_ancestors
+        secret = cookieless.sent(cookieless.name_of("visit", key))
     if security.digest(secret) != kept["browser"]:
         raise SessionExpired("this visit was opened in another browser")
     tenant = rooms.tenants.by_id(kept["tenant"])
-    g.frame_ancestors = tenant.frame_ancestors
+    grant = smart.Grant.from_dict(kept["grant"])
+    g.frame_ancestors, g.caller = tenant.frame_ancestors, (tenant.id, grant.user, grant.patient)
     return Visit(
         key,
         tenant,
-        smart.Grant.from_dict(kept["grant"]),
+        grant,
         datetime.fromisoformat(kept["opened"]),
         secret,
         kept.get("app_context") or "",

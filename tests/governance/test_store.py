@@ -20,6 +20,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, delete, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from governance.audit import AuditTrail
 from governance.entries import Feedback, Repeat, Suggestion
 from governance.errors import LedgerRefusal, LedgerUnavailable, SetupError
 from governance.ledger import Ledger
@@ -165,6 +166,17 @@ def test_the_newest_migration_leads_down_by_itself_and_keeps_what_was_there(
     assert store.ready()
     with pytest.raises(IntegrityError, match="the ledger only grows"), store.writing() as connection:
         connection.execute(text("DELETE FROM cards"))
+
+
+def test_one_step_down_and_up_leaves_the_ledger_as_it_was(store: Store, ledger: Ledger) -> None:
+    kept = ledger.record(answer(), tenant="north", patient="p", door="hook", state=State.ACTIVE)
+    roll_back(store, "0001")
+    assert not store.ready()
+    migrate(store)
+    assert store.ready()
+    found = ledger.recall(kept.id, tenant="north", patient="p")
+    assert found is not None
+    assert found.assessment == kept.assessment
 
 
 def test_a_database_without_tables_is_not_ready_and_says_what_to_do(url: str) -> None:
@@ -329,6 +341,7 @@ def filled(ledger: Ledger) -> None:
     ledger.feedback([Feedback("c", "accepted", NOON)], tenant="north")
     ledger.release(kept.id, "Practitioner/1", "es")
     ledger.viewed(kept.id, user="Practitioner/1", where="result")
+    AuditTrail(ledger._store, ledger, clock=lambda: NOON).note("viewed", door="/result", tenant="north")
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)
