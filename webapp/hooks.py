@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Flask, Response, jsonify, request
 
 from ehr import hooks as wire
-from ehr.errors import MalformedRequest, NotFound, UnknownIssuer
+from ehr.errors import MalformedRequest, NotFound, UnknownIssuer, UntrustedCaller
 from ehr.reader import read_record
 from ehr.records import Reading, read_patient
 from ehr.tenants import Tenant
@@ -42,21 +42,23 @@ def install(app: Flask) -> None:
 
 
 @door.get("/cds-services")
-def discovery() -> Response:
-    """Which services there are. Holds no patient data, so it is open."""
+@door.get("/sites/<site>/cds-services")
+def discovery(site: str = "") -> Response:
+    """Which services there are, at a site's own address those it can use. Holds no patient data, so it is open."""
     titles = {
         name: (words.say("en", f"service.{name}.title"), words.say("en", f"service.{name}.text"))
         for name in MODELS
     }
-    return jsonify(wire.discovery(titles))
+    return jsonify(wire.discovery(titles, _habits(here(), site)))
 
 
 @door.post("/cds-services/<service>")
-def service(service: str) -> Response:
+@door.post("/sites/<site>/cds-services/<service>")
+def service(service: str, site: str = "") -> Response:
     """One hook call: verified, read, completed, assessed, recorded, answered."""
     rooms, began = here(), time.monotonic()
     model = _model(rooms, service)
-    caller = _caller(rooms)
+    caller = _caller(rooms, site)
     asked = wire.read_request(_json(), service)
     key = f"{caller.tenant.id}|{service}|{asked.hook_instance}"
     if answered := rooms.vault.get("hook-answer", key):
@@ -75,11 +77,12 @@ def service(service: str) -> Response:
 
 
 @door.post("/cds-services/<service>/feedback")
-def feedback(service: str) -> Response:
+@door.post("/sites/<site>/cds-services/<service>/feedback")
+def feedback(service: str, site: str = "") -> Response:
     """What the clinicians did with our cards. Repeats count once; a card we do not know is kept all the same."""
     rooms = here()
     _model(rooms, service)
-    caller = _caller(rooms)
+    caller = _caller(rooms, site)
     rows = wire.read_feedback(_json())
     told = [Feedback(**asdict(row)) for row in rows]
     kept = rooms.ledger.feedback(told, tenant=caller.tenant.id, service=service)
@@ -92,9 +95,19 @@ def _model(rooms: Rooms, service: str) -> Model:
     return rooms.models[service]
 
 
-def _caller(rooms: Rooms) -> VerifiedCaller:
+def _habits(rooms: Rooms, site: str) -> frozenset[str]:
+    """The quirks of the site that asks: the one in the address, or the only one there is."""
+    if not site:
+        return next(iter(rooms.tenants)).quirks if len(rooms.tenants) == 1 else frozenset()
+    try:
+        return rooms.tenants.by_id(site).quirks
+    except UnknownIssuer:
+        raise NotFound("no site of this id is configured here", "sites") from None
+
+
+def _caller(rooms: Rooms, site: str) -> VerifiedCaller:
     """Who calls, proven by their JWT; the audience is our public address, never the Host header's."""
-    return verify_caller(
+    caller = verify_caller(
         request.headers.get("Authorization", ""),
         url=rooms.settings.public_url + request.path,
         tenants=rooms.tenants,
@@ -102,6 +115,9 @@ def _caller(rooms: Rooms) -> VerifiedCaller:
         seen=rooms.vault.seen,
         now=rooms.clock(),
     )
+    if site not in ("", caller.tenant.id):
+        raise UntrustedCaller("the caller is of another site than the address called", "iss")
+    return caller
 
 
 def _json() -> Mapping[str, Any]:
