@@ -1,4 +1,4 @@
-"""What the people who run it type: `flask --app wsgi score ...`, `flask --app wsgi db upgrade`."""
+"""What the people who run it type: `flask --app wsgi score ...`, `... db upgrade`, `... tenant check SITE`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from webapp.rooms import here
+from ehr.errors import TenantError, UnknownIssuer
+from ehr.finding import launches
+from ehr.tenants import Tenant
+from webapp.rooms import Rooms, here
 
 database = AppGroup("db", help="The ledger's tables.")
+sites = AppGroup("tenant", help="The hospitals this app is opened from.")
 
 
 def install(app: Flask) -> None:
     """Add the commands to the flask command line."""
     app.cli.add_command(score)
     app.cli.add_command(database)
+    app.cli.add_command(sites)
 
 
 @click.command()
@@ -64,3 +69,46 @@ def upgrade() -> None:
     """Bring the tables to this version's. The app also does so at start; this does it before."""
     _ = here().store
     click.echo(f"{current_app.name}: the tables are those of this version", err=True)
+
+
+@sites.command("check")
+@click.argument("site")
+@with_appcontext
+def check(site: str) -> None:
+    """Read what a hospital publishes, and say what will and will not work.
+
+    SITE is a configured site's id, or a FHIR base URL. Nothing but its open discovery documents is read. The exit
+    status is 1 when a launch cannot work.
+    """
+    from ehr.survey import survey  # with fhirclient's models, which stay off the web process's import path
+
+    rooms = here()
+    issuer, tenant = _named(rooms, site)
+    click.echo(f"{issuer}, {f'site {tenant.id}' if tenant else 'not a configured site'}")
+    found = list(survey(rooms.http, issuer, production=rooms.settings.production, tenant=tenant))
+    for finding in found:
+        click.echo(str(finding))
+    good = launches(found)
+    click.echo("a launch can work" if good else "a launch cannot work: see what blocks it")
+    raise SystemExit(0 if good else 1)
+
+
+def _named(rooms: Rooms, site: str) -> tuple[str, Tenant | None]:
+    """The FHIR base to look at, and the site's file where one names it."""
+    try:
+        tenants = rooms.tenants
+    except TenantError as error:
+        raise click.ClickException(str(error)) from None
+    if "://" in site:
+        try:
+            return site, tenants.by_issuer(site)
+        except UnknownIssuer:
+            return site, None
+    try:
+        tenant = tenants.by_id(site)
+    except UnknownIssuer:
+        known = ", ".join(each.id for each in tenants) or "none"
+        raise click.ClickException(
+            f"'{site}' is neither a URL nor a configured site; configured: {known}"
+        ) from None
+    return tenant.issuer, tenant
