@@ -29,7 +29,9 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, MAX_FORM_MEMORY_SIZE=100_000, MAX_FORM_PARTS=50)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     ops.log_to_stderr(settings)
-    Rooms.install(app, rooms or Rooms(settings))
+    rooms = rooms or Rooms(settings)
+    ops.announce_stand_ins(settings, rooms.tenants)  # a site that must not be trusted stops the start here
+    Rooms.install(app, rooms)
 
     errors.install(app)  # every fault: a status, a sentence, a remedy
     security.install(app)  # headers, cookies, who may frame us
