@@ -9,11 +9,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Blueprint, Flask, Response, jsonify, make_response, redirect, request, url_for
+import httpx
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    g,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 
 from ehr import smart
 from ehr.errors import LaunchRefused
-from webapp import security
+from ehr.tenants import Tenant
+from webapp import security, words
 from webapp.rooms import Rooms, here
 
 door = Blueprint("launch", __name__)
@@ -52,9 +65,22 @@ def _begin(launch_token: str | None) -> Response:
     secret = security.fresh()
     kept = {"pending": pending.to_dict(), "browser": security.digest(secret)}
     rooms.vault.put("launch", pending.state, kept, LAUNCH.total_seconds())
-    answer = _see_other(smart.authorise_url(tenant, endpoints, pending))
+    url = smart.authorise_url(tenant, endpoints, pending)
+    answer = _posted(tenant, pending) if smart.posts(tenant, endpoints, url) else _see_other(url)
     security.set_cookie(answer, security.cookie_name("launch", pending.state), secret, LAUNCH)
     return answer
+
+
+def _posted(tenant: Tenant, pending: smart.Pending) -> Response:
+    """A page that posts what is too long for an address; the hospital's login may lie on any server of its own."""
+    address = httpx.URL(pending.endpoints.authorization)
+    here_too = () if address.scheme == "https" else (f"http://{address.netloc.decode()}",)  # loopback alone
+    g.form_targets, g.frame_ancestors = ("https:", *here_too), tenant.frame_ancestors
+    told = {part: words.say("en", f"page.authorise-{part}") for part in ("title", "text", "button")}
+    fields = smart.authorise_fields(tenant, pending)
+    return make_response(
+        render_template("authorise.html", action=str(address), fields=fields, language="en", **told)
+    )
 
 
 @door.get("/callback")
@@ -76,13 +102,13 @@ def callback() -> Response:
     lasting = timedelta(hours=rooms.settings.visit_hours)
     opened = {
         "tenant": tenant.id,
-        "grant": grant.to_dict(),
         "browser": security.digest(secret),
         "opened": rooms.clock().isoformat(),
         "app_context": grant.app_context,
         "about": {},
     }
     rooms.vault.put("visit", visit, opened, lasting.total_seconds())
+    rooms.vault.put("grant", visit, grant.to_dict(), lasting.total_seconds())
     rooms.ledger.event("launched", tenant=tenant.id, patient=grant.patient, user=grant.user)
     answer = _see_other(url_for("pages.result", visit=visit))
     security.drop_cookie(answer, name)

@@ -1,4 +1,8 @@
-"""A visit: one launch of one patient in one browser, kept in the vault, proven by its own cookie."""
+"""A visit: one launch of one patient in one browser, kept in the vault, proven by its own cookie.
+
+The hospital's tokens lie in a place of their own beside it, so that what one worker remembers of the patient never
+writes over a token that another has just renewed.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from flask import g, request
 
 from ehr import smart
-from ehr.errors import Unauthorised
+from ehr.errors import EhrError, Unauthorised
 from ehr.tenants import Tenant
+from ehr.transport import Budget
 from webapp import security
 from webapp.errors import SessionExpired
 from webapp.rooms import Rooms
 
 EARLY = timedelta(seconds=45)  # a token this close to its end is renewed before it is used
 RENEWING = timedelta(seconds=15)
+GIVING_BACK = 3.0  # seconds the hospital has to take its tokens back
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,8 @@ def current(rooms: Rooms) -> Visit:
     """The visit named by `visit` in the address, if this browser holds its cookie. Raises SessionExpired."""
     key = request.values.get("visit", "")
     kept = rooms.vault.get("visit", key) if key else None
-    if kept is None:
+    held = rooms.vault.get("grant", key) if key else None
+    if kept is None or held is None:
         raise SessionExpired("this visit has ended")
     secret = request.cookies.get(security.cookie_name("visit", key), "")
     if security.digest(secret) != kept["browser"]:
@@ -68,7 +78,7 @@ def current(rooms: Rooms) -> Visit:
     return Visit(
         key,
         tenant,
-        smart.Grant.from_dict(kept["grant"]),
+        smart.Grant.from_dict(held),
         datetime.fromisoformat(kept["opened"]),
         secret,
         kept.get("app_context") or "",
@@ -78,20 +88,31 @@ def current(rooms: Rooms) -> Visit:
 
 def remember(rooms: Rooms, visit: Visit, about: Mapping[str, Any]) -> None:
     """Keep what this visit's pages need until it ends: never in a cookie, sealed in the vault."""
-    _keep(rooms, visit, {"about": dict(about)})
-
-
-def _keep(rooms: Rooms, visit: Visit, changed: Mapping[str, Any]) -> None:
     kept = rooms.vault.get("visit", visit.id)
     if kept is None:
         raise SessionExpired("this visit has ended")
+    rooms.vault.put("visit", visit.id, {**kept, "about": dict(about)}, _left(rooms, visit))
+
+
+def _left(rooms: Rooms, visit: Visit) -> float:
+    """Seconds until the visit ends."""
     ends = visit.opened + timedelta(hours=rooms.settings.visit_hours)
-    rooms.vault.put("visit", visit.id, {**kept, **changed}, (ends - rooms.clock()).total_seconds())
+    return (ends - rooms.clock()).total_seconds()
 
 
 def close(rooms: Rooms, visit: Visit) -> None:
-    """End the visit: nothing of it is left to be used."""
+    """End the visit: nothing of it is left to be used here, and the hospital is given its tokens back.
+
+    A hospital that does not take them, or does not answer, keeps nobody waiting: they run out by themselves.
+    """
     rooms.vault.delete("visit", visit.id)
+    rooms.vault.delete("grant", visit.id)
+    budget = Budget(GIVING_BACK)
+    try:
+        endpoints = smart.discover(rooms.http, visit.tenant, budget=budget)
+        smart.revoke(rooms.http, visit.tenant, endpoints, visit.grant, now=rooms.clock(), budget=budget)
+    except EhrError as error:
+        log.warning("tokens not given back", tenant=visit.tenant.id, error=type(error).__name__)
 
 
 def with_fresh_token(rooms: Rooms, visit: Visit) -> Visit:
@@ -106,21 +127,28 @@ def renew(rooms: Rooms, visit: Visit) -> Visit:
     """Exchange the refresh token, once across all workers. Raises Unauthorised when there is none."""
     if not visit.grant.refresh_token:
         raise Unauthorised("the hospital's permission has run out: open the app again from the chart")
-    if not rooms.vault.once("renewing", security.digest(visit.grant.refresh_token), RENEWING.total_seconds()):
+    if newer := _newer(rooms, visit):
+        return newer
+    if not rooms.vault.once("renewing", security.digest(visit.grant.access_token), RENEWING.total_seconds()):
         return _renewed_elsewhere(rooms, visit)
     endpoints = smart.discover(rooms.http, visit.tenant)
     grant = smart.refresh(rooms.http, visit.tenant, endpoints, visit.grant, now=rooms.clock())
-    _keep(rooms, visit, {"grant": grant.to_dict()})
+    rooms.vault.put("grant", visit.id, grant.to_dict(), _left(rooms, visit))
     return replace(visit, grant=grant)
+
+
+def _newer(rooms: Rooms, visit: Visit) -> Visit | None:
+    """The visit with the token another worker has got meanwhile; None when it has got none."""
+    held = rooms.vault.get("grant", visit.id)
+    if held is None:
+        raise SessionExpired("this visit has ended")
+    grant = smart.Grant.from_dict(held)
+    return replace(visit, grant=grant) if grant.access_token != visit.grant.access_token else None
 
 
 def _renewed_elsewhere(rooms: Rooms, visit: Visit) -> Visit:
     for _ in range(int(RENEWING / timedelta(seconds=0.2))):
-        kept = rooms.vault.get("visit", visit.id)
-        if kept is None:
-            break
-        grant = smart.Grant.from_dict(kept["grant"])
-        if grant.access_token != visit.grant.access_token:
-            return replace(visit, grant=grant)
+        if newer := _newer(rooms, visit):
+            return newer
         rooms.wait(0.2)
     raise Unauthorised("the hospital's permission could not be renewed: open the app again from the chart")
