@@ -188,6 +188,7 @@ def _result(rooms: Rooms, visit: Visit) -> Response:
         focus=focus,
         about_url=url_for("pages.about"),
         again_url=url_for("pages.result", visit=visit.id),
+        close_url=url_for("pages.close"),
     )
     return make_response(render_template("result.html", view=view))
 

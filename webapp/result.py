@@ -66,6 +66,7 @@ class ResultView:
     visit: str
     about_url: str
     again_url: str
+    close_url: str
 
 
 def view(
@@ -80,6 +81,7 @@ def view(
     visit: str = "",
     about_url: str = "",
     again_url: str = "",
+    close_url: str = "",
     focus: str = "",
 ) -> ResultView:
     """The page of one launch.
@@ -108,6 +110,7 @@ def view(
         visit=visit,
         about_url=about_url,
         again_url=again_url,
+        close_url=close_url,
     )
 
 

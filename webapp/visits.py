@@ -129,7 +129,8 @@ def renew(rooms: Rooms, visit: Visit) -> Visit:
         raise Unauthorised("the hospital's permission has run out: open the app again from the chart")
     if newer := _newer(rooms, visit):
         return newer
-    if not rooms.vault.once("renewing", security.digest(visit.grant.access_token), RENEWING.total_seconds()):
+    mark = security.digest(f"{visit.id} {visit.grant.access_token}")
+    if not rooms.vault.once("renewing", mark, RENEWING.total_seconds()):
         return _renewed_elsewhere(rooms, visit)
     endpoints = smart.discover(rooms.http, visit.tenant)
     grant = smart.refresh(rooms.http, visit.tenant, endpoints, visit.grant, now=rooms.clock())
