@@ -76,7 +76,7 @@ def _posted(tenant: Tenant, pending: smart.Pending) -> Response:
     address = httpx.URL(pending.endpoints.authorization)
     here_too = () if address.scheme == "https" else (f"http://{address.netloc.decode()}",)  # loopback alone
     g.form_targets, g.frame_ancestors = ("https:", *here_too), tenant.frame_ancestors
-    told = {part: words.say("en", f"page.authorise-{part}") for part in ("title", "text", "button")}
+    told = {part: words.say("en", f"small.authorise-{part}") for part in ("title", "text", "button")}
     fields = smart.authorise_fields(tenant, pending)
     return make_response(
         render_template("authorise.html", action=str(address), fields=fields, language="en", **told)
