@@ -2,6 +2,7 @@
 # make test   everything but what needs a missing browser, which it names
 # make check  lint, types, security lint, tests, architecture: the same as CI
 # make train  both models, from the open data (see training/README.md)
+# make conformance  docs/conformance.md, from the tests that cite each item
 # make federate  the network trained across sites, beside each site alone and all rows pooled
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
@@ -9,7 +10,7 @@ BIN    := $(VENV)/bin
 ACROSS := .venv-federated
 export EHR_PORT APP_PORT
 
-.PHONY: demo test check lint types train federate bench clean
+.PHONY: demo test check lint types conformance train federate bench clean
 
 demo: $(VENV)/.run
 	@exec $(BIN)/python -m demo.up
@@ -25,6 +26,9 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+conformance: $(VENV)/.dev
+	$(BIN)/python -m tests.conformance
 
 train: $(VENV)/.train
 	$(BIN)/python -m training run --task all
