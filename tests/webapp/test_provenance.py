@@ -19,6 +19,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     yield from standing(tmp_path_factory.mktemp("house"))
 
 
+@pytest.fixture(autouse=True)
+def _fair(house: House) -> None:
+    house.fair()
+
+
 def test_the_ledger_keeps_row_version_code_value_and_unit_of_every_input(house: House) -> None:
     # CONFORMANCE 55
     (card,) = house.post(f"/cds-services/{VENTILATION}", house.asked(SICK)).get_json()["cards"]
@@ -61,3 +66,25 @@ def test_a_refused_search_keeps_its_own_status_and_costs_the_others_nothing(hous
     paths = [one.path for one in house.hospital.faults.seen]
     assert "/fhir" not in paths  # no batch is sent, whose own 200 would hide what each part met
     assert "/fhir/" not in paths
+
+
+# --- little data, and nobody to tell
+
+
+def test_a_sound_request_about_no_data_is_answered_with_200(house: House) -> None:
+    # CONFORMANCE 70, 72
+    body = house.asked(SICK)
+    body["prefetch"] = {key: None for key in body["prefetch"]} | {"patient": body["prefetch"]["patient"]}
+    answer = house.post(f"/cds-services/{VENTILATION}", body)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    assert answer.get_json() == {"cards": []}
+    assert "/fhir/Observation" not in [one.path for one in house.hospital.faults.seen]  # null is not asked again
+
+
+@pytest.mark.parametrize("user", [f"Patient/{SICK}", "RelatedPerson/daughter"])
+def test_a_patients_own_view_brings_no_clinicians_card(house: House, user: str) -> None:
+    # CONFORMANCE 78
+    body = house.asked(SICK)
+    body["context"]["userId"] = user
+    answer = house.post(f"/cds-services/{VENTILATION}", body)
+    assert (answer.status_code, answer.get_json()) == (200, {"cards": []})
