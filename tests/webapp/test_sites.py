@@ -118,3 +118,17 @@ def test_without_that_quirk_weight_and_height_are_asked_for_by_code_alone(house:
     client, address = house.launched(SICK)
     assert client.get(address, base_url="http://127.0.0.1:8000").status_code == 200
     assert any("code=" in query and "category=" not in query for query in observation_searches(house))
+
+
+def test_the_laboratorys_limit_stands_in_where_the_result_brings_none(house: House, folder: Path) -> None:
+    # CONFORMANCE 59
+    path = folder / "demo.toml"
+    path.write_text(path.read_text() + "\n[assays.hs_troponin_t]\nlimits = { all = 19 }\n")
+    reread(house)
+    body = house.asked("infarction-rising", TROPONIN)
+    for entry in body["prefetch"]["laboratory"]["entry"]:
+        entry["resource"].pop("referenceRange", None)
+    (card,) = house.post(f"/cds-services/{TROPONIN}", body).get_json()["cards"]
+    kept = house.rooms.ledger.recall(card["links"][0]["appContext"], tenant="demo", patient="infarction-rising")
+    assert kept is not None
+    assert {draw.measurement.reference_high for draw in kept.assessment.draws} == {19.0}
