@@ -3,6 +3,7 @@
 # make check  lint, types, security lint, tests, architecture: the same as CI
 # make train  both models, from the open data (see training/README.md)
 # make sbom   what the app runs on, as CycloneDX JSON: build/sbom.json
+# make conformance  docs/conformance.md, from the tests that cite each item
 # make federate  the network trained across sites, beside each site alone and all rows pooled
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
@@ -10,7 +11,7 @@ BIN    := $(VENV)/bin
 ACROSS := .venv-federated
 export EHR_PORT APP_PORT
 
-.PHONY: demo test check lint types train federate bench sbom clean
+.PHONY: demo test check lint types conformance train federate bench sbom clean
 
 demo: $(VENV)/.run
 	@exec $(BIN)/python -m demo.up
@@ -26,6 +27,9 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+conformance: $(VENV)/.dev
+	$(BIN)/python -m tests.conformance
 
 train: $(VENV)/.train
 	$(BIN)/python -m training run --task all

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from ehr.errors import TenantError
 from webapp import create_app
 from webapp.settings import SettingsError, from_environment
 
@@ -12,6 +13,6 @@ NOT_TO_BE_TRIED_AGAIN = 3  # gunicorn's WORKER_BOOT_ERROR: the master stops inst
 
 try:
     app = create_app(from_environment(os.environ))
-except SettingsError as error:
+except (SettingsError, TenantError) as error:
     print(f"ordertime does not start: {error}", file=sys.stderr)  # noqa: T201  there is no log yet
     sys.exit(NOT_TO_BE_TRIED_AGAIN)

@@ -67,7 +67,7 @@ def tenant(folder: Path, jwks: str) -> None:
     (folder / "bench.toml").write_text(
         'id = "bench"\nname = "Benchmark"\nissuer = "http://127.0.0.1:9/fhir"\nclient_id = "bench"\n'
         'scopes = ["launch", "patient/Observation.rs"]\ntime_zone = "UTC"\n'
-        f'{models}[[cds_clients]]\niss = "{CLIENT}"\njwks_url = "{jwks}"\n'
+        f'[cards]\nquiet_minutes = 0\n{models}[[cds_clients]]\niss = "{CLIENT}"\njwks_url = "{jwks}"\n'
     )
 
 

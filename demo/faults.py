@@ -11,6 +11,7 @@ them and the requests seen; DELETE /_faults clears both. Kinds:
     redirect          302 to `to`
     malformed         200 with JSON that stops in the middle
     require-category  400 for an Observation search with neither category nor code
+    category-only     400 for an Observation search without a category, whatever else it asks
     foreign           a searchset gets a row of another patient
     odd-row           a searchset gets an Observation that lacks status and code
     unsorted          a searchset's rows come backwards
@@ -37,7 +38,7 @@ from demo.outcome import outcome
 Resource = dict[str, Any]
 FOREIGN: Final = "somebody-else"
 BEFORE: Final = frozenset(
-    {"error", "gateway", "stall", "throttle", "redirect", "malformed", "require-category"}
+    {"error", "gateway", "stall", "throttle", "redirect", "malformed", "require-category", "category-only"}
 )
 AFTER: Final = frozenset({"foreign", "odd-row", "unsorted", "elsewhere", "loop"})
 
@@ -168,6 +169,9 @@ def _before(fault: Fault, wait: Callable[[float], None]) -> Answer | None:
         case "require-category":
             if request.path.endswith("/Observation") and not {"category", "code"} & {*request.values}:
                 return _said(400, "required", "an Observation search needs a category or a code")
+        case "category-only":
+            if request.path.endswith("/Observation") and "category" not in request.values:
+                return _said(400, "required", "an Observation search needs a category")
     return None
 
 

@@ -21,7 +21,7 @@ from ehr.documents import read_json
 from ehr.errors import MalformedRequest
 from ehr.feedback import FeedbackRow, read_feedback
 from ehr.orders import is_draw, planned, said
-from ehr.prefetch import TEMPLATES, Gathered, Read, gather_prefetch
+from ehr.prefetch import Gathered, Read, gather_prefetch, templates
 
 __all__ = [
     "HOOKS",
@@ -80,27 +80,29 @@ def parse_json(body: bytes) -> Any:
     return read_json(body)
 
 
-def discovery(titles: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
-    """The discovery document: each service (id -> title, description) on its three hooks."""
+def discovery(
+    titles: Mapping[str, tuple[str, str]], quirks: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """The discovery document: each service (id -> title, description) on the hooks a site with `quirks` fires."""
     services = [
         {
             "hook": hook,
             "id": name,
             "title": title,
             "description": text,
-            "prefetch": dict(prefetch_templates(name)),
+            "prefetch": dict(prefetch_templates(name, quirks)),
         }
         for name, (title, text) in titles.items()
-        for hook in HOOKS
+        for hook in (HOOKS if "patient-view-only" not in quirks else ("patient-view",))
     ]
     return {"services": services}
 
 
-def prefetch_templates(model: str) -> Mapping[str, str]:
+def prefetch_templates(model: str, quirks: frozenset[str] = frozenset()) -> Mapping[str, str]:
     """What a client is asked to send for `model`. The same for both: each model reads the whole chart."""
     if model not in code_table().orders:
         raise KeyError(model)
-    return TEMPLATES
+    return templates(quirks)
 
 
 def read_request(body: Mapping[str, Any], service: str) -> HookRequest:

@@ -47,12 +47,20 @@ TEMPLATES: Final[Mapping[str, str]] = MappingProxyType(
         "conditions": f"Condition?patient={PATIENT}&_count=200",
     }
 )
+BODY_CATEGORY: Final = "&category=vital-signs"  # where a search by code alone is refused
 ESSENTIAL: Final = frozenset(
     {"patient", "encounters", "vitals", "laboratory"}
 )  # without these there is no chart
 SEARCHED: Final = MappingProxyType(
     {key: query.split("?")[0].split("/")[0] for key, query in TEMPLATES.items()}
 )
+
+
+def templates(quirks: frozenset[str] = frozenset()) -> Mapping[str, str]:
+    """The templates for a site with these quirks."""
+    if "category-required" not in quirks:
+        return TEMPLATES
+    return MappingProxyType({**TEMPLATES, "body": TEMPLATES["body"] + BODY_CATEGORY})
 
 
 class Read(Protocol):

@@ -32,7 +32,7 @@ from ehr.errors import (
     NotUnderstood,
     Unauthorised,
 )
-from ehr.prefetch import PATIENT, TEMPLATES
+from ehr.prefetch import PATIENT, TEMPLATES, templates
 from ehr.transport import FhirHttp
 
 THREADS: Final = 4
@@ -69,7 +69,7 @@ def read_patient(
     """Read `patient` (a bare id) as the models need it. Raises EhrError as the module says."""
     if not FHIR_ID.fullmatch(patient) or patient in (".", ".."):
         raise MalformedRequest("is no FHIR id", "patient")
-    search = _Search(http, patient, as_of, "post-search" in quirks)
+    search = _Search(http, patient, as_of, quirks)
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
         # The two long searches first: they take the time.
         keys = sorted(TEMPLATES, key=lambda key: key not in NEEDED)
@@ -88,12 +88,13 @@ def read_patient(
 class _Search:
     """One patient's searches. Holds nothing that changes: threads share it."""
 
-    def __init__(self, http: FhirHttp, patient: str, as_of: datetime, post: bool) -> None:
-        self.http, self.patient, self.as_of, self.post = http, patient, as_of, post
+    def __init__(self, http: FhirHttp, patient: str, as_of: datetime, quirks: frozenset[str]) -> None:
+        self.http, self.patient, self.as_of, self.quirks = http, patient, as_of, quirks
+        self.post = "post-search" in quirks
 
     def read(self, key: str) -> Reading:
         """One key's rows; an error that the chart can do without becomes a problem."""
-        kind, params = query(key, self.patient)
+        kind, params = query(key, self.patient, self.quirks)
         try:
             return self._person() if key == "patient" else self._all(key, kind, params)
         except Unauthorised:
@@ -233,9 +234,9 @@ def _variables(row: Mapping[str, Any]) -> Iterator[str]:
                     yield table.meanings[key].name
 
 
-def query(key: str, patient: str) -> tuple[str, Params]:
+def query(key: str, patient: str, quirks: frozenset[str] = frozenset()) -> tuple[str, Params]:
     """Type and parameters of one key's search, unencoded; transport encodes them."""
-    kind, _, rest = TEMPLATES[key].replace(PATIENT, patient).partition("?")
+    kind, _, rest = templates(quirks)[key].replace(PATIENT, patient).partition("?")
     params = dict(parse_qsl(rest))
     if key in INCLUDED:
         params["_include"] = INCLUDED[key]

@@ -64,6 +64,26 @@ def permissions(scope: str) -> Permissions:
     return Permissions(tuple(resources), frozenset(others))
 
 
+def in_style(scopes: Iterable[str], style: str) -> tuple[str, ...]:
+    """`scopes` in SMART's version "v1" or "v2"; "" leaves them as they are written.
+
+    v1 has no finer rights than reading and writing, and no queries: it asks for the whole of either.
+    """
+    respelt = [_respelt(one, style) for one in scopes]
+    return tuple(dict.fromkeys(one for several in respelt for one in several))
+
+
+def _respelt(scope: str, style: str) -> list[str]:
+    found = FORM.fullmatch(scope)
+    if not style or not found:
+        return [scope]
+    base, rights = f"{found['level']}/{found['resource']}", V1.get(found["rights"], found["rights"])
+    if style == "v1":
+        names = (("read", "rs"), ("write", "cud"))
+        return [f"{base}.{name}" for name, letters in names if set(rights) & set(letters)]
+    return [f"{base}.{rights}" + (f"?{found['query']}" if found["query"] else "")]
+
+
 def asked(scopes: Iterable[str], *, from_ehr: bool) -> str:
     """The scope string of a launch: `launch` in one from the EHR, `launch/patient` in a standalone one."""
     kept = list(dict.fromkeys(scopes))

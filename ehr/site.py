@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from ehr.card_policy import CardPolicy
 from ehr.keys import SigningKey
+from ehr.laboratory import LaboratoryAssay
 from inference.assessment import TROPONIN, VENTILATION, State
 
 Auth = Literal["public", "secret", "private_key_jwt"]
@@ -33,6 +34,8 @@ QUIRKS: Final[Mapping[str, str]] = MappingProxyType(
         "no-strict-search": "the server refuses `Prefer: handling=strict`",
         "post-search": "long code lists go in the body (POST _search)",
         "no-app-context": "the EHR drops or refuses appContext on a card's link",
+        "category-required": "an Observation search needs a category, also beside a code",
+        "patient-view-only": "the EHR fires patient-view and no hook of an order",
         "authorize-post": "the authorisation server takes long requests by POST",
     }
 )
@@ -82,7 +85,8 @@ class Client:
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """One site. `issuer` is its FHIR base; `local_codes` map "system|code" to a vocabulary variable, `care_units`
-    a place's reference, identifier or name to a kind of care unit, "" for a mixed or another one.
+    a place's reference, identifier or name to a kind of care unit, "" for a mixed or another one; `assays` say what
+    the laboratory runs, by troponin variable.
     """
 
     id: str
@@ -101,6 +105,7 @@ class Tenant:
     cors_origins: tuple[str, ...] = ()
     local_codes: Mapping[str, str] = field(default_factory=dict)
     care_units: Mapping[str, str] = field(default_factory=dict)
+    assays: Mapping[str, LaboratoryAssay] = field(default_factory=dict)
     confirmed_assays: frozenset[str] = frozenset()
     models: Mapping[str, ModelPolicy] = field(
         default_factory=lambda: {name: ModelPolicy() for name in MODELS}

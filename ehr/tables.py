@@ -16,6 +16,8 @@ from ehr.errors import TenantError
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?")
 
+_BLANK = re.compile(r"<[A-Z][A-Z ]+>")  # what a template leaves for the site to fill in
+
 
 class Table:
     """One table of a tenant's file. `name` is file and table, for messages; `production` forbids http."""
@@ -52,6 +54,7 @@ class Table:
     def text(self, key: str, default: str | None = None, *, remedy: str = "", form: str = r".*\S.*") -> str:
         """A string that matches `form`; `default` where absent, None meaning that it is required."""
         value = self._take(key, default, remedy)
+        self._filled_in(key, [value])
         if not isinstance(value, str) or (value != default and not re.fullmatch(form, value)):
             raise self.refuse(key, f"is {_shown(value)}; {remedy or 'give a text'}")
         return value
@@ -80,6 +83,7 @@ class Table:
             raise self.refuse(key, f"is {_shown(value)}; give a list of texts")
         if len(set(value)) < len(value):
             raise self.refuse(key, "lists something twice; keep one")
+        self._filled_in(key, value)
         if required and not value:
             raise self.refuse(key, "is empty; list at least one")
         for one in value:
@@ -106,6 +110,13 @@ class Table:
         value = self._take(key, default, "")
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
             raise self.refuse(key, f"is {_shown(value)}; give a number from 0 to {most:g}")
+        return float(value)
+
+    def amount(self, key: str) -> float:
+        """A number above 0."""
+        value = self._take(key, None, "give a number above 0")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+            raise self.refuse(key, f"is {_shown(value)}; give a number above 0")
         return float(value)
 
     def server(self, key: str, default: str | None = None) -> str:
@@ -152,6 +163,13 @@ class Table:
             raise self.refuse(key, f"is {_shown(value)}; give tables, [[{key}]]")
         name = f"{self.name} [[{key}]] number"
         return tuple(Table(f"{name} {n}", one, production=self.production) for n, one in enumerate(value, 1))
+
+    def _filled_in(self, key: str, values: Iterable[Any]) -> None:
+        """Raises TenantError for a template's placeholder, which is no value."""
+        for value in values:
+            blank = _BLANK.search(value) if isinstance(value, str) else None
+            if blank:
+                raise self.refuse(key, f"is still the template's {blank[0]}; put in the site's own")
 
     def _take(self, key: str, default: Any, remedy: str) -> Any:
         self._asked.add(key)

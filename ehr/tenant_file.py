@@ -1,7 +1,8 @@
 """One site's TOML file -> Tenant, read strictly.
 
 Refuses, naming file, key and remedy: unknown keys, plain http (loopback excepted outside production),
-wildcard scopes and origins, variables, care units and assays nobody here knows, weak keys, contradicting thresholds.
+wildcard scopes and origins, variables, care units and assays nobody here knows, weak keys, contradicting thresholds,
+a template's placeholder that was not filled in.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ehr.card_policy import read_card_policy
 from ehr.errors import TenantError
 from ehr.keys import SigningKey, UnusableKey, read_key
+from ehr.laboratory import SEXES, TROPONINS, LaboratoryAssay
+from ehr.scopes import in_style
 from ehr.site import (
     ALGORITHMS,
     DEFAULT_ALGORITHMS,
@@ -65,6 +68,7 @@ def load_tenant(path: Path, *, production: bool) -> Tenant:
         cors_origins=table.origins("cors_origins"),
         local_codes=_local_codes(table.table("local_codes")),
         care_units=_care_units(table.table("care_units")),
+        assays=_laboratory(table.table("assays")),
         confirmed_assays=frozenset(table.texts("confirmed_assays", allowed=_assays())),
         models=_models(table.table("models")),
         cards=read_card_policy(table.table("cards")),
@@ -141,7 +145,7 @@ def _scopes(table: Table) -> tuple[str, ...]:
             raise table.refuse(
                 "scopes", f"lists '{scope}'; write it like 'patient/Observation.rs' (or '.read')"
             )
-    return scopes
+    return in_style(scopes, table.choice("scope_style", ("v1", "v2", ""), ""))
 
 
 def _cds_client(table: Table) -> CdsClient:
@@ -191,6 +195,28 @@ def _assays() -> frozenset[str]:
     assays = assay_table().assays
     rows = {f"{name}/{row.rule}" for name, assay in assays.items() for row in assay.rules}
     return frozenset(rows | set(assays))
+
+
+def _laboratory(table: Table) -> Mapping[str, LaboratoryAssay]:
+    """The troponins of the site's own laboratory, by variable."""
+    told = {name: _laboratory_assay(table.table(name), name) for name in TROPONINS if table.has(name)}
+    table.finish()
+    return MappingProxyType(told)
+
+
+def _laboratory_assay(table: Table, variable: str) -> LaboratoryAssay:
+    measures = [name for name, assay in assay_table().assays.items() if assay.variable == variable]
+    known = ", ".join(sorted(measures)) or "none of this troponin"
+    platform = table.text("platform", "", remedy=f"give an assay of inference/assays.toml: {known}")
+    if platform and platform not in measures:
+        raise table.refuse("platform", f"is '{platform}', no assay of {variable}; known are {known}")
+    below = table.table("limits")
+    limits = {sex: below.amount(sex) for sex in SEXES if below.has(sex)}
+    below.finish()
+    if limits and "all" not in limits and len(limits) < 2:
+        raise table.refuse("limits", "gives one sex alone; give all, or female and male, in ng/L")
+    table.finish()
+    return LaboratoryAssay(platform, MappingProxyType(limits))
 
 
 def _models(table: Table) -> Mapping[str, ModelPolicy]:

@@ -48,6 +48,11 @@ for (const form of document.querySelectorAll("form[method=post]")) {
     form.dataset.sent = "yes";
   });
 }
+for (const form of document.querySelectorAll("form[data-send]")) {
+  const { name, keep } = form.dataset;
+  try { if (keep) sessionStorage.setItem(name, keep); } catch { /* a cookie may do instead */ }
+  form.requestSubmit();
+}
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });

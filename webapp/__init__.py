@@ -33,7 +33,9 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     app.url_map.merge_slashes = False  # `//host` is nobody's redirect
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     ops.log_to_stderr(settings)
-    Rooms.install(app, rooms or Rooms(settings))
+    rooms = rooms or Rooms(settings)
+    ops.announce_stand_ins(settings, rooms.tenants)  # a site that must not be trusted stops the start here
+    Rooms.install(app, rooms)
 
     errors.install(app)  # every fault: a status, a sentence, a remedy
     cookieless.install(app)  # frames whose browser keeps no cookie

@@ -15,7 +15,9 @@ from webapp.visits import Visit
 
 MOST_REFUSALS = 120  # noted a minute for one tenant, or for all callers that are nobody's
 DOORS = ("hooks.", "launch.", "pages.")
-OPEN = frozenset({"pages.about", "pages.drawing", "pages.home", "pages.hospitals_look", "hooks.discovery", "launch.jwks"})
+OPEN = frozenset(
+    {"pages.about", "pages.drawing", "pages.home", "pages.hospitals_look", "hooks.discovery", "launch.jwks"}
+)
 
 log = structlog.get_logger()
 

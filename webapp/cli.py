@@ -1,4 +1,4 @@
-"""What the people who run it type: `flask --app wsgi score ...`, `db upgrade`, `audit export`."""
+"""What the people who run it type: `flask --app wsgi score ...`, `db upgrade`, `audit export`, `tenant check`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from ehr.audit import audit_event
-from webapp.rooms import here
+from ehr.errors import TenantError, UnknownIssuer
+from ehr.finding import launches
+from ehr.tenants import Tenant
+from webapp.rooms import Rooms, here
 
 database = AppGroup("db", help="The ledger's tables.")
 trail = AppGroup("audit", help="Who did what, and who was refused.")
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"])
+sites = AppGroup("tenant", help="The hospitals this app is opened from.")
 
 
 def install(app: Flask) -> None:
@@ -23,6 +27,7 @@ def install(app: Flask) -> None:
     app.cli.add_command(score)
     app.cli.add_command(database)
     app.cli.add_command(trail)
+    app.cli.add_command(sites)
 
 
 @click.command()
@@ -97,3 +102,46 @@ def export(since: datetime | None, until: datetime | None, tenant: str) -> None:
 
 def _zoned(moment: datetime | None) -> datetime | None:
     return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@sites.command("check")
+@click.argument("site")
+@with_appcontext
+def check(site: str) -> None:
+    """Read what a hospital publishes, and say what will and will not work.
+
+    SITE is a configured site's id, or a FHIR base URL. Nothing but its open discovery documents is read. The exit
+    status is 1 when a launch cannot work.
+    """
+    from ehr.survey import survey  # with fhirclient's models, which stay off the web process's import path
+
+    rooms = here()
+    issuer, tenant = _named(rooms, site)
+    click.echo(f"{issuer}, {f'site {tenant.id}' if tenant else 'not a configured site'}")
+    found = list(survey(rooms.http, issuer, production=rooms.settings.production, tenant=tenant))
+    for finding in found:
+        click.echo(str(finding))
+    good = launches(found)
+    click.echo("a launch can work" if good else "a launch cannot work: see what blocks it")
+    raise SystemExit(0 if good else 1)
+
+
+def _named(rooms: Rooms, site: str) -> tuple[str, Tenant | None]:
+    """The FHIR base to look at, and the site's file where one names it."""
+    try:
+        tenants = rooms.tenants
+    except TenantError as error:
+        raise click.ClickException(str(error)) from None
+    if "://" in site:
+        try:
+            return site, tenants.by_issuer(site)
+        except UnknownIssuer:
+            return site, None
+    try:
+        tenant = tenants.by_id(site)
+    except UnknownIssuer:
+        known = ", ".join(each.id for each in tenants) or "none"
+        raise click.ClickException(
+            f"'{site}' is neither a URL nor a configured site; configured: {known}"
+        ) from None
+    return tenant.issuer, tenant

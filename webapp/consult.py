@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ehr.laboratory import completed
 from ehr.tenants import ModelPolicy, Tenant
 from governance.ledger import Ledger
 from inference import gates
@@ -52,7 +53,7 @@ def consult(
 
     Raises LedgerUnavailable when an answer could not be kept: what is not remembered is not said.
     """
-    chart = record.at(occasion.moment)
+    chart = completed(record, occasion.tenant.assays).at(occasion.moment)
     return tuple(
         _remembered(
             assess(

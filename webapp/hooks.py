@@ -18,7 +18,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from ehr import hooks as wire
 from ehr.documents import TooManyParts
-from ehr.errors import MalformedRequest, NotFound, UnknownIssuer
+from ehr.errors import MalformedRequest, NotFound, UnknownIssuer, UntrustedCaller
 from ehr.reader import read_record
 from ehr.records import Reading, read_patient
 from ehr.tenants import Tenant
@@ -44,21 +44,23 @@ def install(app: Flask) -> None:
 
 
 @door.get("/cds-services")
-def discovery() -> Response:
-    """Which services there are. Holds no patient data, so it is open."""
+@door.get("/sites/<site>/cds-services")
+def discovery(site: str = "") -> Response:
+    """Which services there are, at a site's own address those it can use. Holds no patient data, so it is open."""
     titles = {
         name: (words.say("en", f"service.{name}.title"), words.say("en", f"service.{name}.text"))
         for name in MODELS
     }
-    return jsonify(wire.discovery(titles))
+    return jsonify(wire.discovery(titles, _habits(here(), site)))
 
 
 @door.post("/cds-services/<service>")
-def service(service: str) -> Response:
+@door.post("/sites/<site>/cds-services/<service>")
+def service(service: str, site: str = "") -> Response:
     """One hook call: verified, read, completed, assessed, recorded, answered."""
     rooms, began = here(), time.monotonic()
     model = _model(rooms, service)
-    caller = _caller(rooms)
+    caller = _caller(rooms, site)
     limits.within(rooms, "hooks", caller.tenant.id, caller.iss)
     asked = wire.read_request(_json(), service)
     g.caller = (caller.tenant.id, asked.user, asked.patient)
@@ -82,11 +84,12 @@ def service(service: str) -> Response:
 
 
 @door.post("/cds-services/<service>/feedback")
-def feedback(service: str) -> Response:
+@door.post("/sites/<site>/cds-services/<service>/feedback")
+def feedback(service: str, site: str = "") -> Response:
     """What the clinicians did with our cards. Repeats count once; a card we do not know is kept all the same."""
     rooms = here()
     _model(rooms, service)
-    caller = _caller(rooms)
+    caller = _caller(rooms, site)
     limits.within(rooms, "feedback", caller.tenant.id, caller.iss)
     rows = wire.read_feedback(_json())
     told = [Feedback(**asdict(row)) for row in rows]
@@ -101,7 +104,17 @@ def _model(rooms: Rooms, service: str) -> Model:
     return rooms.models[service]
 
 
-def _caller(rooms: Rooms) -> VerifiedCaller:
+def _habits(rooms: Rooms, site: str) -> frozenset[str]:
+    """The quirks of the site that asks: the one in the address, or the only one there is."""
+    if not site:
+        return next(iter(rooms.tenants)).quirks if len(rooms.tenants) == 1 else frozenset()
+    try:
+        return rooms.tenants.by_id(site).quirks
+    except UnknownIssuer:
+        raise NotFound("no site of this id is configured here", "sites") from None
+
+
+def _caller(rooms: Rooms, site: str) -> VerifiedCaller:
     """Who calls, proven by their JWT; the audience is our public address, never the Host header's."""
     caller = verify_caller(
         request.headers.get("Authorization", ""),
@@ -112,6 +125,8 @@ def _caller(rooms: Rooms) -> VerifiedCaller:
         now=rooms.clock(),
     )
     g.caller = (caller.tenant.id, "", "")
+    if site not in ("", caller.tenant.id):
+        raise UntrustedCaller("the caller is of another site than the address called", "iss")
     return caller
 
 

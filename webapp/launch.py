@@ -10,12 +10,24 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 
-from flask import Blueprint, Flask, Response, g, jsonify, make_response, redirect, request, url_for
+import httpx
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    g,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 
 from ehr import smart
 from ehr.errors import LaunchRefused
 from ehr.tenants import Tenant
-from webapp import audit, cookieless, limits, security
+from webapp import audit, cookieless, limits, security, words
 from webapp.rooms import Rooms, here
 
 door = Blueprint("launch", __name__)
@@ -60,9 +72,29 @@ def _begin(launch_token: str | None) -> Response:
     rooms.vault.put("launch", pending.state, kept, LAUNCH.total_seconds())
     url = smart.authorise_url(tenant, endpoints, pending)
     name = cookieless.name_of("launch", pending.state)
-    answer = cookieless.leaving(url, name, secret) if framed else _see_other(url)
+    if smart.posts(tenant, endpoints, url):
+        answer = _posted(tenant, pending, name, secret if framed else "")
+    else:
+        answer = cookieless.leaving(url, name, secret) if framed else _see_other(url)
     security.set_cookie(answer, security.cookie_name("launch", pending.state), secret, LAUNCH)
     return answer
+
+
+def _posted(tenant: Tenant, pending: smart.Pending, name: str, keep: str) -> Response:
+    """A page that posts what is too long for an address; the hospital's login may lie on any server of its own.
+
+    `keep`: the launch's secret, where a frame may lose its cookie; it is kept under `name` in this tab.
+    """
+    address = httpx.URL(pending.endpoints.authorization)
+    here_too = () if address.scheme == "https" else (f"http://{address.netloc.decode()}",)  # loopback alone
+    g.form_targets, g.frame_ancestors = ("https:", *here_too), tenant.frame_ancestors
+    told = {part: words.say("en", f"small.authorise-{part}") for part in ("title", "text", "button")}
+    fields = smart.authorise_fields(tenant, pending)
+    return make_response(
+        render_template(
+            "authorise.html", action=str(address), fields=fields, name=name, keep=keep, language="en", **told
+        )
+    )
 
 
 @door.route("/callback", methods=["GET", "POST"])
@@ -80,7 +112,6 @@ def callback() -> Response:
     lasting = timedelta(hours=rooms.settings.visit_hours)
     opened = {
         "tenant": tenant.id,
-        "grant": grant.to_dict(),
         "browser": security.digest(secret),
         "opened": rooms.clock().isoformat(),
         "app_context": grant.app_context,
@@ -88,6 +119,7 @@ def callback() -> Response:
         "cookieless": not by_cookie,
     }
     rooms.vault.put("visit", visit, opened, lasting.total_seconds())
+    rooms.vault.put("grant", visit, grant.to_dict(), lasting.total_seconds())
     rooms.ledger.event("launched", tenant=tenant.id, patient=grant.patient, user=grant.user)
     audit.called(rooms, "launched", tenant.id, grant.user, grant.patient)
     url = url_for("pages.result", visit=visit)

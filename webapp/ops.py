@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 import structlog
@@ -24,6 +24,7 @@ from prometheus_client import (
     multiprocess,
 )
 
+from ehr.tenants import Tenant
 from inference.assessment import State
 from webapp.rooms import here
 from webapp.settings import Settings
@@ -148,5 +149,12 @@ def log_to_stderr(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def announce_stand_ins(settings: Settings, tenants: Iterable[Tenant]) -> None:
+    """Say each stand-in aloud, whatever the log level: nobody runs on one without being told."""
     for warning in settings.warnings:
-        log.warning("stand-in", what=warning)
+        log.critical("stand-in", what=warning)
+    for tenant in tenants:
+        if tenant.issuer.startswith("http:"):
+            log.critical("stand-in", what=f"site {tenant.id}: its issuer has no TLS; production refuses it")

@@ -26,10 +26,11 @@ def install(app: Flask) -> None:
 
 def _headers(response: Response) -> Response:
     ancestors = " ".join(getattr(g, "frame_ancestors", ())) or "'none'"
+    targets = " ".join(["'self'", *getattr(g, "form_targets", ())])
     style = " ".join(["'self'", *getattr(g, "style_hosts", ())])
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; script-src 'self'; style-src {style}; img-src 'self' data:; font-src 'self'; "
-        f"connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors {ancestors}"
+        f"connect-src 'self'; form-action {targets}; base-uri 'none'; object-src 'none'; frame-ancestors {ancestors}"
     )
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Content-Type-Options"] = "nosniff"

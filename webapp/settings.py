@@ -1,8 +1,9 @@
 """Settings: frozen, from the environment, and the only place where the environment is read.
 
-Refuses to start half-configured: in production a missing or short secret, a public URL without https, a tenant
-folder that is not there or a database in memory is an error that names the variable and the remedy. In
-development and demonstration the stand-ins are loud: `Settings.warnings` lists them, and the app logs each.
+Refuses to start half-configured: in production a missing, short or stand-in secret, a public URL without https, a
+tenant folder that is not there, debugging or a database in memory is an error that names the variable and the
+remedy. In development and demonstration the stand-ins are loud: `Settings.warnings` lists them, and the app says
+each on standard error, whatever the log level.
 `docs/settings.md` describes every variable; a test compares it with this file.
 """
 
@@ -20,6 +21,8 @@ MODES: Final = ("production", "demonstration", "development")
 DEVICES: Final = ("auto", "cpu", "cuda")
 ROOT: Final = Path(__file__).resolve().parent.parent
 SHORTEST_SECRET: Final = 32
+STAND_INS: Final = ("secret", "password", "change", "example", "default", "ordertime", "develop", "12345678")
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 class SettingsError(Exception):
@@ -87,7 +90,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     mode = _one_of("ORDERTIME_MODE", told["ORDERTIME_MODE"], MODES)
     warnings: list[str] = []
     settings = Settings(
-        mode=mode,
+        mode=_announced(mode, told["ORDERTIME_PUBLIC_URL"], warnings),
         public_url=_public_url(told["ORDERTIME_PUBLIC_URL"], mode),
         tenants=_folder("ORDERTIME_TENANTS", told["ORDERTIME_TENANTS"], needed=mode != "development"),
         secret=_secret(told["ORDERTIME_SECRET_KEY"], mode, warnings),
@@ -113,9 +116,28 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         metrics_folder=told["PROMETHEUS_MULTIPROC_DIR"],
         warnings=tuple(warnings),
     )
-    if settings.production and environment.get("FLASK_DEBUG", "") not in ("", "0"):
-        raise SettingsError("FLASK_DEBUG is set in production: unset it, the debugger runs code for anybody")
+    _no_debugging(settings, environment)
     return settings
+
+
+def _no_debugging(settings: Settings, environment: Mapping[str, str]) -> None:
+    if not settings.production:
+        return
+    if environment.get("FLASK_DEBUG", "") not in ("", "0"):
+        raise SettingsError("FLASK_DEBUG is set in production: unset it, the debugger runs code for anybody")
+    if settings.log_level == "DEBUG":
+        raise SettingsError(
+            "ORDERTIME_LOG_LEVEL is DEBUG in production: set it to INFO; libraries say too much"
+        )
+
+
+def _announced(mode: str, public_url: str, warnings: list[str]) -> str:
+    """`mode`, with a warning unless it is production."""
+    if mode != "production":
+        warnings.append(f"ORDERTIME_MODE is {mode}: stand-ins serve; set it to production for real patients")
+        if urlsplit(public_url).hostname not in LOOPBACK:
+            warnings.append(f"ORDERTIME_PUBLIC_URL is reached from other machines, and the mode is {mode}")
+    return mode
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
@@ -132,7 +154,7 @@ def _public_url(value: str, mode: str) -> str:
         )
     if mode == "production" and parts.scheme != "https":
         raise SettingsError("ORDERTIME_PUBLIC_URL is not https; in production patient data needs TLS")
-    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise SettingsError(
             "ORDERTIME_PUBLIC_URL is http on another machine; only loopback may do without TLS"
         )
@@ -152,12 +174,19 @@ def _secret(value: str, mode: str, warnings: list[str]) -> bytes:
     if not value:
         if mode == "production":
             raise SettingsError("ORDERTIME_SECRET_KEY is not set; generate one with `openssl rand -hex 32`")
-        warnings.append("ORDERTIME_SECRET_KEY is not set: a random one serves until this process ends")
+        warnings.append(
+            "ORDERTIME_SECRET_KEY is not set: a random one serves until this process ends, and each worker has another"
+        )
         return secrets.token_bytes(SHORTEST_SECRET)
     if len(value) < SHORTEST_SECRET or len(set(value)) < 8:
         raise SettingsError(
             f"ORDERTIME_SECRET_KEY is too short or too plain: {SHORTEST_SECRET} random characters or more, "
             "for example from `openssl rand -hex 32`"
+        )
+    stand_in = next((word for word in STAND_INS if word in value.lower()), "")
+    if stand_in:
+        raise SettingsError(
+            f"ORDERTIME_SECRET_KEY holds '{stand_in}', as a stand-in does: generate one with `openssl rand -hex 32`"
         )
     return value.encode()
 

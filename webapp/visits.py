@@ -1,4 +1,8 @@
-"""A visit: one launch of one patient in one browser, kept in the vault, proven by its own cookie."""
+"""A visit: one launch of one patient in one browser, kept in the vault, proven by its own cookie.
+
+The hospital's tokens lie in a place of their own beside it, so that what one worker remembers of the patient never
+writes over a token that another has just renewed.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import structlog
 from flask import g, request
 
 from ehr import smart
@@ -21,6 +26,8 @@ from webapp.rooms import Rooms
 EARLY = timedelta(seconds=45)  # a token this close to its end is renewed before it is used
 RENEWING = timedelta(seconds=15)
 GIVING_BACK = 4.0  # seconds that the hospital is waited for when a visit is closed
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,8 @@ def current(rooms: Rooms) -> Visit:
     """
     key = request.values.get("visit", "")
     kept = rooms.vault.get("visit", key) if key else None
-    if kept is None:
+    held = rooms.vault.get("grant", key) if key else None
+    if kept is None or held is None:
         raise SessionExpired("this visit has ended")
     secret = request.cookies.get(security.cookie_name("visit", key), "")
     if kept.get("cookieless"):
@@ -73,7 +81,7 @@ def current(rooms: Rooms) -> Visit:
     if security.digest(secret) != kept["browser"]:
         raise SessionExpired("this visit was opened in another browser")
     tenant = rooms.tenants.by_id(kept["tenant"])
-    grant = smart.Grant.from_dict(kept["grant"])
+    grant = smart.Grant.from_dict(held)
     g.frame_ancestors, g.caller = tenant.frame_ancestors, (tenant.id, grant.user, grant.patient)
     return Visit(
         key,
@@ -100,15 +108,16 @@ def identity_of(visit: Visit) -> Identity:
 
 def remember(rooms: Rooms, visit: Visit, about: Mapping[str, Any]) -> None:
     """Keep what this visit's pages need until it ends: never in a cookie, sealed in the vault."""
-    _keep(rooms, visit, {"about": dict(about)})
-
-
-def _keep(rooms: Rooms, visit: Visit, changed: Mapping[str, Any]) -> None:
     kept = rooms.vault.get("visit", visit.id)
     if kept is None:
         raise SessionExpired("this visit has ended")
+    rooms.vault.put("visit", visit.id, {**kept, "about": dict(about)}, _left(rooms, visit))
+
+
+def _left(rooms: Rooms, visit: Visit) -> float:
+    """Seconds until the visit ends."""
     ends = visit.opened + timedelta(hours=rooms.settings.visit_hours)
-    rooms.vault.put("visit", visit.id, {**kept, **changed}, (ends - rooms.clock()).total_seconds())
+    return (ends - rooms.clock()).total_seconds()
 
 
 def close(rooms: Rooms, visit: Visit) -> str:
@@ -117,13 +126,15 @@ def close(rooms: Rooms, visit: Visit) -> str:
     "revoked", "not-revoked" (its server could not be told), or "" where it has no place for that.
     """
     rooms.vault.delete("visit", visit.id)
+    rooms.vault.delete("grant", visit.id)
     try:
         budget = Budget(GIVING_BACK)
         endpoints = smart.discover(rooms.http, visit.tenant, budget=budget)
         told = smart.revoke(
             rooms.http, visit.tenant, endpoints, visit.grant, now=rooms.clock(), budget=budget
         )
-    except EhrError:
+    except EhrError as error:
+        log.warning("tokens not given back", tenant=visit.tenant.id, error=type(error).__name__)
         return "not-revoked"
     return "revoked" if told else ""
 
@@ -140,21 +151,29 @@ def renew(rooms: Rooms, visit: Visit) -> Visit:
     """Exchange the refresh token, once across all workers. Raises Unauthorised when there is none."""
     if not visit.grant.refresh_token:
         raise Unauthorised("the hospital's permission has run out: open the app again from the chart")
-    if not rooms.vault.once("renewing", security.digest(visit.grant.refresh_token), RENEWING.total_seconds()):
+    if newer := _newer(rooms, visit):
+        return newer
+    mark = security.digest(f"{visit.id} {visit.grant.access_token}")
+    if not rooms.vault.once("renewing", mark, RENEWING.total_seconds()):
         return _renewed_elsewhere(rooms, visit)
     endpoints = smart.discover(rooms.http, visit.tenant)
     grant = smart.refresh(rooms.http, visit.tenant, endpoints, visit.grant, now=rooms.clock())
-    _keep(rooms, visit, {"grant": grant.to_dict()})
+    rooms.vault.put("grant", visit.id, grant.to_dict(), _left(rooms, visit))
     return replace(visit, grant=grant)
+
+
+def _newer(rooms: Rooms, visit: Visit) -> Visit | None:
+    """The visit with the token another worker has got meanwhile; None when it has got none."""
+    held = rooms.vault.get("grant", visit.id)
+    if held is None:
+        raise SessionExpired("this visit has ended")
+    grant = smart.Grant.from_dict(held)
+    return replace(visit, grant=grant) if grant.access_token != visit.grant.access_token else None
 
 
 def _renewed_elsewhere(rooms: Rooms, visit: Visit) -> Visit:
     for _ in range(int(RENEWING / timedelta(seconds=0.2))):
-        kept = rooms.vault.get("visit", visit.id)
-        if kept is None:
-            break
-        grant = smart.Grant.from_dict(kept["grant"])
-        if grant.access_token != visit.grant.access_token:
-            return replace(visit, grant=grant)
+        if newer := _newer(rooms, visit):
+            return newer
         rooms.wait(0.2)
     raise Unauthorised("the hospital's permission could not be renewed: open the app again from the chart")

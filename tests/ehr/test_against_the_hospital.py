@@ -19,6 +19,7 @@ from demo.tenant import tenant_file
 from ehr import smart
 from ehr.errors import ForeignAddress, LaunchRefused, NotPermitted, Unauthorised, UntrustedCaller
 from ehr.notes import Chapter, document_reference, may_create, once, risk_assessment
+from ehr.site import WRITABLE
 from ehr.tenants import Client, Tenant, Tenants, load_tenants
 from ehr.transport import Budget, FhirHttp
 from ehr.trust import KeySource, verify_caller
@@ -202,7 +203,7 @@ def test_the_hospitals_cds_client_is_trusted_once(
 
 def test_what_we_write_the_hospital_takes_and_takes_once(
     http: httpx.Client, hospital: Hospital, tenant: Tenant
-) -> None:  # CONFORMANCE 101, 102, 104, 105
+) -> None:  # CONFORMANCE 101, 102, 104, 105, 106
     site = replace(tenant, write_back=frozenset({"RiskAssessment", "DocumentReference"}))
     grant = launched(http, hospital, site)
     fhir, chapter = reader(http, site, grant), Chapter("ann", "stay-ann", grant.user)
@@ -220,6 +221,7 @@ def test_what_we_write_the_hospital_takes_and_takes_once(
         b"%PDF-1.7", "application/pdf", chapter, identifier="a-1", title="For you", created=now(),
         loinc=site.note_type,
     )  # fmt: skip
+    assert {resource["resourceType"] for resource in (risk, page)} == set(WRITABLE)  # all there is, one port
     for resource in (risk, page):
         assert may_create(resource["resourceType"], site, grant.scope, capability)
         first = fhir.create(resource, if_none_exist=once(resource))

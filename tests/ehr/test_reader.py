@@ -161,17 +161,17 @@ def test_a_code_a_tenant_wants_ignored_is_ignored() -> None:
 
 
 def test_hs_troponin_i_in_ng_per_ml_is_converted_not_believed_to_be_ng_per_l() -> None:
-    assert only(read(lab("89579-7", 0.012, "ng/mL"))).value == 12.0  # CONFORMANCE 58, first row
+    assert only(read(lab("89579-7", 0.012, "ng/mL"))).value == 12.0  # CONFORMANCE 58: first row
 
 
 def test_hs_troponin_t_labelled_troponin_i_is_refused() -> None:
-    row = lab("67151-1", 14, "ng/L")  # CONFORMANCE 58, second row
+    row = lab("67151-1", 14, "ng/L")  # CONFORMANCE 58: second row
     row["code"] = concept("67151-1", "Troponin I, high sensitivity")
     assert reasons(read(row)) == ["label-contradicts-code"]
 
 
 def test_bnp_labelled_troponin_t_is_refused() -> None:
-    row = lab("30934-4", 14, "ng/L")  # CONFORMANCE 58, third row
+    row = lab("30934-4", 14, "ng/L")  # CONFORMANCE 58: third row
     row["code"]["text"] = "Troponin T"
     assert reasons(read(row)) == ["label-contradicts-code"]
 

@@ -76,6 +76,7 @@ def test_the_example_is_a_file_that_loads_in_production(tmp_path: Path) -> None:
     assert tenant.backend.client_id == "ordertime-backend"
     assert tenant.local_codes == {"urn:oid:1.2.840.113619.21.1.2|RESP": "rr"}
     assert tenant.care_units == {"Location/icu-3": "medical", "7 North": "cardiac surgery", "SICU": ""}
+    assert tenant.assays["hs_troponin_i"].limits == {"female": 16, "male": 34}
     assert tenant.models[VENTILATION].warn_at == 0.4
     assert tenant.cds_clients[0].algorithms == ("ES384", "RS384")
 
@@ -137,6 +138,41 @@ def test_a_folder_without_sites_is_an_error_in_production_only(tmp_path: Path) -
         load_tenants(tmp_path, production=True)
 
 
+@pytest.mark.parametrize(
+    ("style", "written", "asked"),
+    [
+        ("v1", "patient/Observation.rs", ["patient/Observation.read"]),
+        ("v1", "patient/DocumentReference.c", ["patient/DocumentReference.write"]),
+        ("v1", "patient/Task.cruds", ["patient/Task.read", "patient/Task.write"]),
+        ("v1", "patient/Observation.rs?category=laboratory", ["patient/Observation.read"]),
+        ("v2", "patient/Observation.read", ["patient/Observation.rs"]),
+        ("v2", "patient/Task.write", ["patient/Task.cud"]),
+        ("v2", "patient/Observation.rs?category=laboratory", ["patient/Observation.rs?category=laboratory"]),
+        ("", "patient/Observation.read", ["patient/Observation.read"]),
+    ],
+)
+def test_scopes_are_asked_for_in_the_version_the_site_registered(
+    tmp_path: Path, style: str, written: str, asked: list[str]
+) -> None:
+    # CONFORMANCE 22
+    lines = f'scopes = ["launch", "{written}"]\nscope_style = "{style}"'
+    (tenant,) = load(tmp_path, with_line(lines, instead_of="scopes"))
+    assert list(tenant.scopes) == ["launch", *asked]
+
+
+def test_what_is_asked_for_twice_in_the_other_version_is_asked_for_once(tmp_path: Path) -> None:
+    lines = 'scopes = ["patient/Patient.r", "patient/Patient.s"]\nscope_style = "v1"'
+    assert load(tmp_path, with_line(lines, instead_of="scopes")).all[0].scopes == ("patient/Patient.read",)
+
+
+def test_the_laboratorys_assays_are_the_sites_own(tmp_path: Path) -> None:
+    text = '[assays.hs_troponin_i]\nplatform = "architect-hs-ctni"\nlimits = { female = 16, male = 34 }'
+    (tenant,) = load(tmp_path, PLAIN + text)
+    assay = tenant.assays["hs_troponin_i"]
+    assert assay.platform == "architect-hs-ctni"
+    assert [assay.limit(sex) for sex in ("female", "male", "unknown")] == [16, 34, None]
+
+
 # --- what is refused, and how it is said
 
 
@@ -166,6 +202,15 @@ REFUSED = [
     ("scopes", 'scopes = ["patient/Observation."]', "patient/Observation.rs"),
     ("scopes", 'scopes = ["launch", "launch"]', "twice"),
     ("scopes", 'scopes = "launch"', "list"),
+    ("scope_style", 'scope_style = "2"', "v1, v2"),
+    ("client_id", 'client_id = "<CLIENT ID>"', "put in the site's own"),
+    ("frame_ancestors", 'frame_ancestors = ["https://<EPIC HOST>"]', "put in the site's own"),
+    ("platform", '[assays.hs_troponin_i]\nplatform = "elecsys-hs-ctnt"', "architect-hs-ctni"),
+    ("platform", '[assays.troponin_i]\nplatform = "architect-hs-ctni"', "no assay of troponin_i"),
+    ("limits", "[assays.hs_troponin_i]\nlimits = { female = 16 }", "one sex alone"),
+    ("all", "[assays.hs_troponin_t]\nlimits = { all = 0 }", "above 0"),
+    ("women", "[assays.hs_troponin_t]\nlimits = { women = 9 }", "all, female, male"),
+    ("hs_troponin", "[assays.hs_troponin]\nlimits = { all = 9 }", "did you mean"),
     ("time_zone", 'time_zone = "EST5"', "IANA"),
     ("time_zone", 'time_zone = "../../etc/passwd"', "IANA"),
     ("frame_ancestors", 'frame_ancestors = ["*"]', "https URL"),

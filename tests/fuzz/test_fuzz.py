@@ -114,7 +114,7 @@ def test_any_mutation_of_a_valid_bundle_gives_a_chart(house: House, service: str
 def test_any_mutation_of_a_hook_request_gives_an_answer_or_a_named_refusal(
     house: House, service: str, hook: str
 ) -> None:
-    # CONFORMANCE 73 91
+    # CONFORMANCE 73, 91
     body = small(house, service, hook)
     raw, where, path = orjson.dumps(body), places(body), f"/cds-services/{service}"
 
@@ -138,7 +138,7 @@ def test_any_mutation_of_a_hook_request_gives_an_answer_or_a_named_refusal(
 
 
 def test_any_body_at_all_gives_an_answer_or_a_named_refusal(house: House) -> None:
-    # CONFORMANCE 73 90 91
+    # CONFORMANCE 73, 90, 91
     told = {"feedback": [{"card": "c", "outcome": "overridden", "outcomeTimestamp": "2026-11-23T00:00:00Z"}]}
     raw, where = orjson.dumps(told), places(told)
     bent = changes(told).map(lambda each: json.dumps(changed(raw, where, each)).encode())

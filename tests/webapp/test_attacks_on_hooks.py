@@ -113,7 +113,7 @@ def test_a_token_that_brings_its_own_key_is_refused(house: House) -> None:
 
 
 def test_no_address_of_a_token_or_a_body_is_ever_called(house: House) -> None:
-    # CONFORMANCE 4 36 75 86
+    # CONFORMANCE 4, 36, 75, 86
     with listening(lambda peer: None) as (trap, arrived):
         mine = ECKey.generate_key("P-384", {"kid": "mine"})
         for head in (
@@ -147,7 +147,7 @@ def test_no_address_of_a_token_or_a_body_is_ever_called(house: House) -> None:
 
 @pytest.mark.parametrize("kind", ["redirect", "elsewhere"])
 def test_where_the_hospital_sends_us_outside_itself_no_token_goes(house: House, kind: str) -> None:
-    # CONFORMANCE 36 40 54
+    # CONFORMANCE 36, 40, 54
     with listening(lambda peer: None) as (trap, arrived):
         house.weather(kind, match="/fhir/Observation", to=f"{trap}/fhir/Observation")
         answer = house.post(SERVICE, house.asked(SICK, prefetch=False))

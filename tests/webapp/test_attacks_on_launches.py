@@ -54,7 +54,7 @@ def launching(house: House, client: Any, **query: str) -> Any:
 
 
 def test_a_launch_begun_by_somebody_else_cannot_be_ended_in_my_browser(house: House) -> None:
-    # CONFORMANCE 10 14
+    # CONFORMANCE 10, 14
     attacker, victim = house.browser(), house.browser()
     back = house.callback(attacker, SICK)
     house.launched("sepsis", victim)
@@ -278,7 +278,7 @@ def test_no_issuer_but_a_listed_one_is_asked_anything(house: House, shape: str) 
 def test_a_configuration_that_names_an_impossible_server_ends_the_launch(
     house: House, key: str, value: str
 ) -> None:
-    # CONFORMANCE 1 2
+    # CONFORMANCE 1, 2
     real = house.rooms.http
 
     def bend(request: httpx.Request) -> httpx.Response:

@@ -58,7 +58,7 @@ def empty_attributes(value: Any, at: str = "$") -> list[str]:
 
 
 def test_discovery_offers_both_services_on_three_hooks_without_an_empty_attribute(house: House) -> None:
-    # CONFORMANCE 67 68 88
+    # CONFORMANCE 67, 68, 88
     answer = house.app.test_client().get("/cds-services")
     body = answer.get_json()
     assert {(one["id"], one["hook"]) for one in body["services"]} == {
@@ -70,7 +70,7 @@ def test_discovery_offers_both_services_on_three_hooks_without_an_empty_attribut
 
 
 def test_a_sick_patient_brings_one_card_that_passes_the_specification(house: House) -> None:
-    # CONFORMANCE 68 79 84
+    # CONFORMANCE 68, 79, 84
     answer = house.post(SERVICE, house.asked(SICK))
     assert answer.status_code == 200, answer.get_data(as_text=True)
     (card,) = answer.get_json()["cards"]
@@ -104,7 +104,7 @@ def test_what_the_prefetch_left_out_is_fetched_and_the_answer_is_the_same(house:
 
 
 def test_missing_data_without_leave_to_fetch_is_412(house: House) -> None:
-    # CONFORMANCE 71 91
+    # CONFORMANCE 71, 91
     refused(house.post(SERVICE, house.asked(SICK, prefetch=False, authorised=False)), 412)
 
 
@@ -143,7 +143,7 @@ def test_a_request_that_breaks_the_specification_is_400_and_names_the_element(
 
 
 def test_wrong_resource_types_and_unknown_units_lose_only_themselves(house: House) -> None:
-    # CONFORMANCE 38 57
+    # CONFORMANCE 38, 57
     body = house.asked(SICK)
     bundle = next(
         v for v in body["prefetch"].values() if v.get("resourceType") == "Bundle" and v.get("entry")
@@ -310,7 +310,7 @@ def test_an_error_from_the_hospital_is_shown_escaped(house: House) -> None:
 
 
 def test_two_patients_in_two_tabs_are_never_mixed(house: House) -> None:
-    # CONFORMANCE 14 15
+    # CONFORMANCE 14
     client = house.browser()
     first_back = house.callback(client, SICK)
     second_back = house.callback(client, "sepsis")
@@ -362,11 +362,11 @@ def test_rows_of_another_patient_are_dropped_and_counted(house: House) -> None:
 
 
 def test_no_token_is_in_a_page_a_cookie_or_an_address(house: House) -> None:
-    # CONFORMANCE 33 96
+    # CONFORMANCE 33, 96
     _, address, page = house.result(SICK)
-    kept = house.rooms.vault.get("visit", visit_of(address))
-    assert kept is not None
-    secrets = [kept["grant"]["access_token"], kept["grant"]["refresh_token"]]
+    held = house.rooms.vault.get("grant", visit_of(address))
+    assert held is not None
+    secrets = [held["access_token"], held["refresh_token"]]
     cookies = " ".join(page.headers.getlist("Set-Cookie"))
     for secret in filter(None, secrets):
         assert secret not in page.get_data(as_text=True)
@@ -392,7 +392,7 @@ def test_the_cookie_survives_in_a_cross_site_frame_and_nowhere_else(house: House
 
 
 def test_an_expired_token_is_renewed_once_and_the_page_comes(house: House) -> None:
-    # CONFORMANCE 31 32
+    # CONFORMANCE 31, 32
     client, address = house.launched(SICK)
     house.clock.ahead = timedelta(minutes=20)
     assert client.get(address, base_url=APP).status_code == 200

@@ -259,7 +259,6 @@ def test_the_browser_too_prints_the_patients_page_on_one_sheet_of_its_paper(
 
 
 def test_a_page_left_open_says_how_old_it_is(shop: Shop) -> None:
-    # CONFORMANCE 120
     context = shop.browser.new_context(viewport={"width": 400, "height": 900})
     shown = context.new_page()
     shown.clock.install(time=examples.OPENED)

@@ -98,7 +98,7 @@ def test_where_no_cookie_survives_the_visit_goes_on_with_what_the_frame_keeps(
     visit = visit_of(frame.url)
     secret = frame.evaluate("(id) => sessionStorage.getItem(`visit:${id}`)", visit)
     assert secret
-    token = house.rooms.vault.get("visit", visit)["grant"]["access_token"]  # type: ignore[index]
+    token = house.rooms.vault.get("grant", visit)["access_token"]  # type: ignore[index]
     for place in (frame.url, frame.content(), json.dumps(frame.evaluate("({...sessionStorage})"))):
         assert token not in place
     assert secret not in frame.url
@@ -131,7 +131,7 @@ def test_an_address_of_a_visit_without_cookies_opens_nothing_in_another_tab(
 
 
 def test_a_launch_without_cookies_is_still_the_browsers_that_began_it(house: House) -> None:
-    # CONFORMANCE 10 94
+    # CONFORMANCE 10, 94
     def begun() -> tuple[str, str]:
         launch = house.hospital.launches.mint(patient=SICK, encounter="", user="Practitioner/okafor")
         query = {"iss": house.hospital.settings.fhir, "launch": launch}
@@ -172,7 +172,7 @@ def test_a_visit_that_has_a_cookie_is_opened_by_nothing_else(house: House) -> No
 def test_a_browser_that_keeps_nothing_at_all_offers_a_window_of_its_own(
     road: Street, house: House, playwright: Any, tmp_path: Path
 ) -> None:
-    # CONFORMANCE 94 98
+    # CONFORMANCE 94, 98
     folder = tmp_path / "profile" / "Default"
     folder.mkdir(parents=True)
     off = {"profile": {"default_content_setting_values": {"cookies": 2}}}  # the switch in Chromium's settings
@@ -258,7 +258,7 @@ def test_printing_works_in_a_frame_with_modals_and_says_so_in_one_without(
 def test_the_pdf_comes_in_a_sandboxed_frame_with_and_without_cookies(
     road: Street, context: Any, cookies: bool
 ) -> None:
-    # CONFORMANCE 94 97
+    # CONFORMANCE 94, 97
     road.deaf.off = not cookies
     page = road.framed(context, SICK, sandbox=SANDBOX)
     frame = shown(page)

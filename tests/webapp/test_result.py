@@ -279,7 +279,7 @@ def test_age_is_in_completed_years(born: date, age: str) -> None:
 
 
 def test_launch_and_chart_times_carry_the_zone() -> None:
-    # CONFORMANCE 120
+    # the EHR does not tell the app when its patient changes
     text = pages.text(page("assessed"))
     assert "Opened 23 Nov 2026, 06:14, chart as of 23 Nov 2026, 06:12 (UTC−05:00)" in text
 
