@@ -24,6 +24,7 @@ from training.evaluate import Evaluation, evaluate
 from training.export import Blend, export
 from training.folding import Answers, Fold, folds, out_of_fold, share_of
 from training.forest import grow
+from training.forest_text import texts
 from training.learning import Examples, fit, pretrain
 from training.matrix import Readers, Table, table
 from training.mortality import compare as mortality
@@ -94,7 +95,7 @@ def run(task: Task, bench: Bench, *, created: datetime, replace: bool = False) -
         leaks=scanned,
         card=about,
         plots=found.plots,
-        texts={"card.md": markdown(about, found.report)},
+        texts={"card.md": markdown(about, found.report), **texts(blend.forest)},
         created=created,
         training=provenance(task, rows),
     )
