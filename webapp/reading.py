@@ -7,7 +7,7 @@ it is not stated any more.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -103,10 +103,15 @@ def _about(
 
 
 def _followed(rooms: Rooms, visit: Visit) -> Recorded | None:
-    """The answer whose card led here, if it was given at this hospital about this patient."""
+    """The answer whose card led here, if it was given at this hospital about this patient, and not long ago.
+
+    A link may be followed again: its context opens nothing that the launch itself did not grant.
+    """
     if not visit.app_context:
         return None
-    return rooms.ledger.recall(visit.app_context, tenant=visit.tenant.id, patient=visit.grant.patient)
+    found = rooms.ledger.recall(visit.app_context, tenant=visit.tenant.id, patient=visit.grant.patient)
+    lasting = timedelta(hours=rooms.settings.visit_hours)
+    return found if found is not None and visit.opened - found.made_at <= lasting else None
 
 
 def _read(rooms: Rooms, visit: Visit) -> tuple[Reading, Visit]:

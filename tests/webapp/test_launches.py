@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from demo.config import settings_for
 from demo.patients import everyone
 from demo.records import Hospital
 from demo.tenant import tenant_file
-from inference.assessment import VENTILATION
+from inference.assessment import TROPONIN, VENTILATION
 from tests.demo.standing_hospital import Quiet
 from tests.ehr.peer import listening, stall
 from tests.servers import free_port
@@ -214,9 +215,9 @@ def test_a_patient_or_a_relative_does_not_get_the_clinicians_pages(house: House,
 # --- from a card
 
 
-def card_id(house: House, patient: str) -> str:
+def card_id(house: House, patient: str, service: str = VENTILATION) -> str:
     """The opaque context of this patient's card."""
-    (card,) = house.post(f"/cds-services/{VENTILATION}", house.asked(patient)).get_json()["cards"]
+    (card,) = house.post(f"/cds-services/{service}", house.asked(patient)).get_json()["cards"]
     return str(card["links"][0]["appContext"])
 
 
@@ -248,6 +249,18 @@ def test_a_cards_context_of_another_patient_brings_nothing_of_theirs(house: Hous
     assert theirs not in text
     assert strings_of(house, SICK)[0] not in text
     assert strings_of(house, OTHER)[0] in text
+
+
+@pytest.mark.parametrize(("hours", "first"), [(7, TROPONIN), (9, VENTILATION)])
+def test_a_cards_context_is_followed_as_long_as_a_visit_lasts_and_no_longer(
+    house: House, hours: float, first: str
+) -> None:
+    # CONFORMANCE 82
+    house.clock.ahead = timedelta(hours=-hours)
+    context = card_id(house, SICK, TROPONIN)
+    house.clock.ahead = timedelta(0)
+    assert focus(house, SICK, None) == VENTILATION
+    assert focus(house, SICK, context) == first
 
 
 # --- keys that change meanwhile
