@@ -16,7 +16,7 @@ from flask import Flask, Response, g, request
 
 from webapp.errors import SessionExpired
 
-STATIC_SECONDS = 3600
+KEPT = {"static": 3600, "launch.jwks": 300}  # seconds for which others may keep what is about no patient
 
 
 def install(app: Flask) -> None:
@@ -36,8 +36,8 @@ def _headers(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
     response.headers["Cross-Origin-Resource-Policy"] = "same-site"
-    static = request.endpoint == "static" and response.status_code == 200
-    response.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}" if static else "no-store"
+    kept = KEPT.get(request.endpoint or "", 0) if response.status_code == 200 else 0
+    response.headers["Cache-Control"] = f"public, max-age={kept}" if kept else "no-store"
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     return response

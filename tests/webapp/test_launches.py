@@ -336,6 +336,15 @@ def rotating(tmp_path: Path, house: House) -> Iterator[Rotating]:
         rooms.http.close()
 
 
+def test_the_published_keys_may_be_kept_for_some_minutes_and_no_answer_about_a_patient(house: House) -> None:
+    # CONFORMANCE 19, 96
+    client, address = house.launched(SICK)
+    keys = client.get("/.well-known/jwks.json", base_url=APP)
+    assert keys.headers["Cache-Control"] == "public, max-age=300"
+    assert client.get(address, base_url=APP).headers["Cache-Control"] == "no-store"
+    assert client.get("/.well-known/nothing", base_url=APP).headers["Cache-Control"] == "no-store"
+
+
 def test_a_key_that_is_replaced_while_a_launch_is_under_way_breaks_no_launch(rotating: Rotating) -> None:
     # CONFORMANCE 18, 19
     rotating.use("one.pem")
