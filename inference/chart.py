@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from inference.errors import ChartError
 
+TRANSFER = timedelta(hours=2)
 NO_MEASUREMENTS: Mapping[str, tuple[Measurement, ...]] = MappingProxyType({})
 
 
@@ -131,6 +132,21 @@ class Chart:
         """Start of the present stay: the latest admission not after `as_of`."""
         starts = [event.start for event in self.events if event.kind == "admission"]
         return max(starts, default=None)
+
+    @property
+    def unit_since(self) -> datetime | None:
+        """Since when the patient has been in intensive care without leaving it; None outside it.
+
+        A move from one unit or bed to the next, within TRANSFER of leaving the last, is not leaving it.
+        """
+        spells = [event for event in self.events if event.kind == "icu"]
+        since = max((e.start for e in spells if e.end is None), default=None)
+        if since is None:
+            return None
+        for event in sorted(spells, key=lambda e: e.start, reverse=True):
+            if event.start < since and (event.end is None or event.end >= since - TRANSFER):
+                since = event.start
+        return since
 
     def begun(self, kind: str) -> Event | None:
         """The first event of `kind` in the present stay; None if none has begun by `as_of`.

@@ -23,7 +23,17 @@ from numpy.typing import NDArray
 
 from inference.assessment import Explanation, Reason, SystemPush
 from inference.chart import Chart, Measurement
-from inference.features import ASKED, ASKED_LABELS, CARE_UNIT, CARE_UNITS, HOURS, LOOK_BACK, PERSONAL
+from inference.features import (
+    ASKED,
+    ASKED_LABELS,
+    BEFORE_UNIT,
+    CARE_UNIT,
+    CARE_UNITS,
+    LOOK_BACK,
+    PERSONAL,
+    hours_before_unit,
+    hours_in_stay,
+)
 from inference.owen import Game, Owen, owen_many
 from inference.vocabulary import vocabulary
 
@@ -170,8 +180,8 @@ def known(player: str, chart: Chart) -> bool:
 def stated(player: str, chart: Chart) -> float | str | None:
     """What the chart knows of the person, as far as the models are told; None where it is not known.
 
-    "age": completed years, OLDEST at most; "sex"; "hours_in_stay": hours since admission, HOURS at most; the kind
-    of care unit, one of CARE_UNITS.
+    "age": completed years, OLDEST at most; "sex"; "hours_in_stay": hours in intensive care, else since
+    admission, HOURS at most; "hours_before_unit"; the kind of care unit, one of CARE_UNITS.
     """
     if player == "age":
         return _years(chart)
@@ -179,7 +189,8 @@ def stated(player: str, chart: Chart) -> float | str | None:
         return chart.person.care_unit if chart.person.care_unit in CARE_UNITS else None
     if player == "sex":
         return None if chart.person.sex == "unknown" else chart.person.sex
-    return None if chart.admitted is None else round(min(chart.hours_ago(chart.admitted), float(HOURS)), 2)
+    hours = hours_before_unit(chart) if player == BEFORE_UNIT else hours_in_stay(chart)
+    return None if hours is None else round(hours, 2)
 
 
 def _years(chart: Chart) -> int | None:

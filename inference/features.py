@@ -32,7 +32,7 @@ LOOK_BACK: Final = timedelta(hours=48)
 """How far back features look; weight and height alone are read at any age, since they are charted once."""
 
 PERSON_PLAYERS: Mapping[str, str] = MappingProxyType(
-    {"age": "Age", "sex": "Sex", "hours_in_stay": "Hours since admission"}
+    {"age": "Age", "sex": "Sex", "hours_in_stay": "Hours in intensive care, else since admission"}
 )
 """Players that come from Patient and Encounter, with their labels; their organ system is "person"."""
 
@@ -40,7 +40,12 @@ CARE_UNITS: Final = ("coronary", "cardiac surgery", "medical", "surgical")
 CARE_UNIT: Final = "care_unit"
 """Opted in by naming it among a layout's inputs: one column a kind of unit, all NaN where the kind is not known."""
 
-PERSONAL: Mapping[str, str] = MappingProxyType({**PERSON_PLAYERS, CARE_UNIT: "Kind of care unit"})
+BEFORE_UNIT: Final = "hours_before_unit"
+"""Opted in likewise: one column, log(1 + hours) from admission to intensive care; NaN outside intensive care."""
+
+PERSONAL: Mapping[str, str] = MappingProxyType(
+    {**PERSON_PLAYERS, CARE_UNIT: "Kind of care unit", BEFORE_UNIT: "Hours in hospital before intensive care"}
+)
 """Every player that describes the person and the stay, with its label."""
 
 COURSE: Final = "course"
@@ -52,6 +57,7 @@ ASKED: Final = tuple(ASKED_LABELS)
 
 ANALYTES: Final = ("troponin_t", "troponin_i", "hs_troponin_t", "hs_troponin_i")
 HOURS: Final = 48  # of look-back, and the cap of hours_in_stay: training stays are known for 48 h at most
+LONGEST_BEFORE: Final = 240  # the cap of hours_before_unit
 DAY: Final = 24  # hours over which lowest, highest and sums are taken
 FEW: Final = 4  # draws are counted up to here: how often a unit draws says more of it than of the patient
 
@@ -77,7 +83,8 @@ LOGGED: Final = frozenset(
 
 INTERVALS: Final = (*((b, b + 1) for b in range(DAY)), *((b, b + 4) for b in range(DAY, HOURS, 4)))
 """Hours before `as_of` that a course is cut into: every hour of the last day, four at a time before it."""
-PSEUDO: Final = frozenset((CARE_UNIT, COURSE, *ASKED))  # inputs that are no variable of the vocabulary
+PSEUDO: Final = frozenset((CARE_UNIT, BEFORE_UNIT, COURSE, *ASKED))
+"""Inputs that are no variable of the vocabulary."""
 _INTERVAL: Final = tuple(index for index, (first, stop) in enumerate(INTERVALS) for _ in range(first, stop))
 
 FAST, SLOW = 2.0, 12.0  # hours: time constants of the two forgetting means whose difference is the trend
@@ -99,7 +106,8 @@ class Layout:
 
     def column(self, player: str, statistic: str = "last") -> int:
         """Index of one column. Raises KeyError when the layout has none such."""
-        name = player if player in PERSON_PLAYERS or player in ASKED else f"{player}:{statistic}"
+        alone = player in PERSON_PLAYERS or player in ASKED or player == BEFORE_UNIT
+        name = player if alone else f"{player}:{statistic}"
         try:
             return self.names.index(name)
         except ValueError:
@@ -141,7 +149,7 @@ def _layout(inputs: tuple[str, ...], task: str) -> Layout:
 
 def _wanted(name: str, inputs: tuple[str, ...], task: str) -> list[str]:
     """Names of the columns of one input."""
-    if name in ASKED:
+    if name in ASKED or name == BEFORE_UNIT:
         return [name]
     if name == CARE_UNIT:
         return [f"{name}:{unit}" for unit in CARE_UNITS]
@@ -205,9 +213,23 @@ def used(chart: Chart, layout: Layout) -> tuple[Measurement, ...]:
 def _person(chart: Chart) -> tuple[float, float, float]:
     age = chart.age_years
     sex = {"female": 1.0, "male": 0.0}.get(chart.person.sex, nan)
-    admitted = chart.admitted
-    stay = nan if admitted is None else min(chart.hours_ago(admitted), float(HOURS))
+    since = hours_in_stay(chart)
+    stay = nan if since is None else since
     return (nan if age is None else min(age, 90.0), sex, stay)  # public sets write 90 for everybody older
+
+
+def hours_in_stay(chart: Chart) -> float | None:
+    """Hours in intensive care or, outside it, since admission; HOURS at most. None where neither is known."""
+    since = chart.unit_since or chart.admitted
+    return None if since is None else min(chart.hours_ago(since), float(HOURS))
+
+
+def hours_before_unit(chart: Chart) -> float | None:
+    """Hours from admission to intensive care, 0 to LONGEST_BEFORE; None where either is not known."""
+    admitted, unit = chart.admitted, chart.unit_since
+    if admitted is None or unit is None:
+        return None
+    return min(max(chart.hours_ago(admitted) - chart.hours_ago(unit), 0.0), float(LONGEST_BEFORE))
 
 
 def _stated(name: str, chart: Chart, hours_ahead: float | None) -> list[float]:
@@ -215,6 +237,9 @@ def _stated(name: str, chart: Chart, hours_ahead: float | None) -> list[float]:
     if name == CARE_UNIT:
         unit = chart.person.care_unit
         return [float(unit == kind) if unit in CARE_UNITS else nan for kind in CARE_UNITS]
+    if name == BEFORE_UNIT:
+        before = hours_before_unit(chart)
+        return [nan if before is None else log(1.0 + before)]
     return [nan if hours_ahead is None else hours_ahead] if name in ASKED else []
 
 
@@ -313,13 +338,14 @@ def _series(hours: list[_Hour]) -> list[float]:
 def _volume(series: tuple[Measurement, ...], chart: Chart) -> list[float]:
     """Latest volume and its age, then mL per hour over 6 and 24 h, on log(1 + x);
 
-    hours before admission do not dilute.
+    hours before the unit, or before admission, do not dilute.
     """
     rows = [((chart.as_of - row.time).total_seconds() / 3600.0, row.value) for row in series]
     rows = [row for row in rows if row[0] <= HOURS]
     if not rows:
         return [nan] * len(VOLUME)
-    since = chart.hours_ago(chart.admitted) if chart.admitted else float(DAY)
+    start = chart.unit_since or chart.admitted
+    since = chart.hours_ago(start) if start else float(DAY)
     rates = []
     for window in (6.0, float(DAY)):
         inside = [value for age, value in rows if age <= window]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import lightgbm
 import numpy as np
@@ -13,36 +13,26 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from training.forest import BINS, settings
+from training.tasks import Growth
+
 Fit = Callable[
     [NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32], NDArray[np.float64]], NDArray[np.float64]
 ]  # x, y of training, x of test, log-odds of each training row's data set -> probabilities
 
-TREES: Final[Mapping[str, Any]] = {
-    "objective": "binary",
-    "learning_rate": 0.05,
-    "num_leaves": 12,
-    "min_child_samples": 200,
-    "bagging_fraction": 0.7,
-    "bagging_freq": 1,
-    "feature_fraction": 0.3,
-    "reg_lambda": 20.0,
-    "max_bin": 63,
-    "verbose": -1,
-    "seed": 1,
-    "deterministic": True,
-    "force_row_wise": True,
-}
-ROUNDS: Final = 180
+SEED: Final = 1
 
 
-def trees(threads: int) -> Fit:
-    """LightGBM, its settings the best of nine tried on the same folds; as honest as the network's, no more."""
+def trees(threads: int, growth: Growth) -> Fit:
+    """One LightGBM booster, its settings the best of those tried on the same folds; as honest as the network's."""
 
     def fit(
         x: NDArray[np.float32], y: NDArray[np.bool_], test: NDArray[np.float32], offset: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        data = lightgbm.Dataset(x, y, init_score=offset, params={"max_bin": TREES["max_bin"]})
-        booster = lightgbm.train({**TREES, "num_threads": threads}, data, ROUNDS)
+        data = lightgbm.Dataset(x, y, init_score=offset, params={"max_bin": BINS})
+        booster = lightgbm.train(
+            {**settings(growth), "seed": SEED, "num_threads": threads}, data, growth.rounds
+        )
         raw = np.asarray(booster.predict(test, raw_score=True), dtype=np.float64)
         p: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-raw - np.log(y.mean() / (1.0 - y.mean()))))
         return p

@@ -24,7 +24,7 @@ from training.matrix import Table
 from training.network import Ensemble, ask, raw_columns
 from training.outlook import Outlook
 from training.readers import EICU
-from training.tasks import SEED, Task
+from training.tasks import SEED, Growth, Task
 
 if TYPE_CHECKING:
     from training.run import Bench
@@ -118,7 +118,9 @@ def share_of(rows: Table, answers: Answers) -> float:
             if min(y.sum(), (~y).sum()) < 10:
                 continue
             slope, intercept = platt(z[mine], y)
-            loss += float(np.logaddexp(0.0, np.where(y, -1.0, 1.0) * (slope * z[mine] + intercept)).mean() / y.std())
+            loss += float(
+                np.logaddexp(0.0, np.where(y, -1.0, 1.0) * (slope * z[mine] + intercept)).mean() / y.std()
+            )
         losses.append(loss)
     return SHARES[int(np.argmin(losses))]
 
@@ -154,13 +156,17 @@ def _asked(
     fit(model, examples, layout, seed, tick)
     logits, values = ask(model, asked.x)
     bench.say(f"fold {part + 1} of {task.folds}: forest")
-    trees = grow(model, examples, layout, seed, bench.threads, tick)
+    trees = grow(model, examples, layout, seed, bench.threads, tick, task.growth)
     raw = raw_columns(model, asked.x)
     made: dict[str, Any] = {"logits": logits, "values": values, "trees": trees.logits(raw)}
-    made["middle"] = trees.moved(raw) + base(model, asked.x) if model.trend else np.full(len(raw), np.nan, np.float32)
+    made["middle"] = (
+        trees.moved(raw) + base(model, asked.x) if model.trend else np.full(len(raw), np.nan, np.float32)
+    )
     bench.say(f"fold {part + 1} of {task.folds}: baselines")
-    made |= _baselines(model, examples, asked, learned, bench.threads)
-    made |= {f"apart:{name}": np.array(value) for name, value in identity.told_apart(model, asked, layout).items()}
+    made |= _baselines(model, examples, asked, learned, bench.threads, task.tuned)
+    made |= {
+        f"apart:{name}": np.array(value) for name, value in identity.told_apart(model, asked, layout).items()
+    }
     if task.name == TROPONIN:
         told = asked.x.copy()
         told[:, [layout.players[name][0] for name in ASKED if name in layout.players]] = asked.ahead[:, None]
@@ -177,11 +183,13 @@ def unseen(seen: Outlook, asked: Table) -> Outlook:
     return seen.where(~np.isin(seen.patient, np.unique(asked.patient)) & ~np.isin(seen.site, hospitals))
 
 
-def _baselines(model: Ensemble, examples: Examples, asked: Table, learned: Table, threads: int) -> dict[str, Any]:
+def _baselines(
+    model: Ensemble, examples: Examples, asked: Table, learned: Table, threads: int, tuned: Growth
+) -> dict[str, Any]:
     """Trees, trees without FiO2, and a straight line, on the columns the forest has."""
     x, test = raw_columns(model, examples.x), raw_columns(model, asked.x)
     offset = forest.offsets_of(examples)
-    trees = baselines.trees(threads)
+    trees = baselines.trees(threads, tuned)
     found = {"base:trees": trees(x, examples.y, test, offset)}
     names = model.names
     without = [i for i, column in enumerate(model.rest) if not names[column].startswith("fio2:")]
@@ -231,11 +239,11 @@ def _averaged(found: list[dict[str, Any]], prefix: str) -> dict[str, float]:
 
 
 def _key(rows: Table, task: Task, fold: NDArray[np.int_]) -> str:
-    digest = hashlib.sha256(f"{task} {rows.x.shape} {float(np.nansum(rows.x[:, :3]))} {rows.y.sum()}".encode())
+    digest = hashlib.sha256(
+        f"{task} {rows.x.shape} {float(np.nansum(rows.x[:, :3]))} {rows.y.sum()}".encode()
+    )
     digest.update(fold.tobytes())
     for module in (network, learning, forest, baselines, identity):
         digest.update(Path(str(module.__file__)).read_bytes())
     digest.update(Path(__file__).read_bytes())
     return digest.hexdigest()[:16]
-
-

@@ -17,24 +17,35 @@ from numpy.typing import NDArray
 from inference.features import Layout
 from training.learning import Examples, bootstrap, stated
 from training.network import Ensemble, raw_columns
+from training.tasks import Growth
 
 Rows = NDArray[np.float32]
-ROUNDS: Final = 110
-GROWN: Final[Mapping[str, Any]] = {
-    "objective": "binary",
-    "learning_rate": 0.07,
-    "num_leaves": 12,
-    "min_child_samples": 150,
-    "bagging_fraction": 0.7,
-    "bagging_freq": 1,
-    "feature_fraction": 0.3,
-    "reg_lambda": 20.0,
-    "max_bin": 63,
-    "verbose": -1,
-    "deterministic": True,
-    "force_row_wise": True,
-}
-MOVED: Final[Mapping[str, Any]] = {**GROWN, "objective": "regression_l1", "min_child_samples": 60}
+BINS: Final = 63
+USUAL: Final = Growth()
+MEDIAN: Final = Growth(least=60)
+
+
+def settings(growth: Growth, objective: str = "binary") -> dict[str, Any]:
+    """LightGBM's parameters; the same rows and seed give the same trees."""
+    return {
+        "objective": objective,
+        "learning_rate": growth.rate,
+        "num_leaves": growth.leaves,
+        "min_child_samples": growth.least,
+        "extra_trees": growth.chance,
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "feature_fraction": 0.3,
+        "reg_lambda": 20.0,
+        "max_bin": BINS,
+        "verbose": -1,
+        "deterministic": True,
+        "force_row_wise": True,
+    }
+
+
+GROWN: Final[Mapping[str, Any]] = settings(USUAL)
+MOVED: Final[Mapping[str, Any]] = settings(MEDIAN, "regression_l1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,15 @@ class Forest:
         return np.asarray(self.median.predict(raw), dtype=np.float32)
 
 
-def grow(model: Ensemble, rows: Examples, layout: Layout, seed: int, threads: int, tick: Callable[[], None]) -> Forest:
+def grow(
+    model: Ensemble,
+    rows: Examples,
+    layout: Layout,
+    seed: int,
+    threads: int,
+    tick: Callable[[], None],
+    growth: Growth = USUAL,
+) -> Forest:
     """Trees on the rows the network was trained on, with the same bootstraps and the same draws stated."""
     rng = np.random.default_rng(seed)
     weight = bootstrap(rows.patient, model.shape.members, rng)
@@ -67,16 +86,20 @@ def grow(model: Ensemble, rows: Examples, layout: Layout, seed: int, threads: in
     for member in range(model.shape.members):
         drawn = weight[:, member] > 0
         data = lightgbm.Dataset(
-            raw[drawn], rows.y[drawn], weight=weight[drawn, member], init_score=offsets[drawn], params={"max_bin": 63}
+            raw[drawn],
+            rows.y[drawn],
+            weight=weight[drawn, member],
+            init_score=offsets[drawn],
+            params={"max_bin": BINS},
         )
-        settings = {**GROWN, "seed": seed + member, "num_threads": threads}
-        members.append(lightgbm.train(settings, data, ROUNDS))
+        wanted = {**settings(growth), "seed": seed + member, "num_threads": threads}
+        members.append(lightgbm.train(wanted, data, growth.rounds))
         tick()
     median = None
     if model.trend:
         there = ~np.isnan(rows.aim)
-        data = lightgbm.Dataset(raw[there], rows.aim[there] - base(model, x[there]), params={"max_bin": 63})
-        median = lightgbm.train({**MOVED, "seed": seed, "num_threads": threads}, data, ROUNDS)
+        data = lightgbm.Dataset(raw[there], rows.aim[there] - base(model, x[there]), params={"max_bin": BINS})
+        median = lightgbm.train({**MOVED, "seed": seed, "num_threads": threads}, data, MEDIAN.rounds)
     return Forest(tuple(members), median, float(model.offset.item()))
 
 

@@ -113,7 +113,7 @@ def trained(rows: Table, seen: Outlook, layout: Layout, task: Task, share: float
     pretrain(model, everything.seen, layout, SEED, tick)
     examples = Examples.of(everything.rows)
     fit(model, examples, layout, SEED, tick)
-    return Blend(model, grow(model, examples, layout, SEED, bench.threads, tick), share)
+    return Blend(model, grow(model, examples, layout, SEED, bench.threads, tick, task.growth), share)
 
 
 def compared(

@@ -17,14 +17,17 @@ from markupsafe import Markup
 
 from inference.assessment import Assessment, Phrase, Prediction, RuleResult, State, Status
 from inference.chart import Measurement, Refusal
-from inference.features import CARE_UNIT, PERSONAL
+from inference.features import BEFORE_UNIT, CARE_UNIT, PERSONAL
 from webapp import bedside, charts, question, reasons, words, writes
 from webapp.words import say
 from webapp.writes import Write, WriteView
 
 WITHHELD: Final = frozenset({State.SILENT, State.SUSPENDED})  # states in which no prediction is shown
 LISTED: Final = 150  # rows of one variable that the page lists; the ledger holds all
-READ_FROM: Final = {"age": "Patient", "sex": "Patient", "hours_in_stay": "Encounter", CARE_UNIT: "Encounter"}
+READ_FROM: Final = {
+    **dict.fromkeys(("age", "sex"), "Patient"),
+    **dict.fromkeys(("hours_in_stay", CARE_UNIT, BEFORE_UNIT), "Encounter"),
+}
 SAID_ELSEWHERE: Final = frozenset(
     {"chart-truncated", "rows-refused"}
 )  # by the page's head, by the refusals' list

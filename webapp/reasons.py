@@ -18,7 +18,7 @@ from markupsafe import Markup
 from inference.assessment import Explanation, Reason
 from inference.chart import Measurement
 from inference.explain import OLDEST
-from inference.features import ANALYTES, CARE_UNIT, HOURS
+from inference.features import ANALYTES, BEFORE_UNIT, CARE_UNIT, HOURS, LONGEST_BEFORE
 from inference.vocabulary import vocabulary
 from webapp import charts, words
 from webapp.words import say
@@ -131,7 +131,7 @@ def stated(reason: Reason) -> str:
         return ""
     if isinstance(told, str):
         return say("en", f"person.{reason.variable}-{told.replace(' ', '-')}")
-    limit = {"age": OLDEST, "hours_in_stay": HOURS}[reason.variable]
+    limit = {"age": OLDEST, "hours_in_stay": HOURS, BEFORE_UNIT: LONGEST_BEFORE}[reason.variable]
     return say(
         "en", f"person.{reason.variable}{'-at-least' if told >= limit else ''}", n=round(float(told), 1)
     )

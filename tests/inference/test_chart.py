@@ -94,3 +94,23 @@ def test_a_chart_can_hold_nothing_at_all() -> None:
     assert empty.since("hr", timedelta(days=1)) == ()
     assert empty.admitted is None
     assert empty.begun("ventilation") is None
+
+
+@pytest.mark.parametrize(
+    ("spells", "hours"),
+    [
+        (((20, None),), 20),
+        (((20, 9), (9, None)), 20),  # from one unit to the next
+        (((20, 10), (9, None)), 20),  # with an hour on the way
+        (((20, 12), (9, None)), 9),  # a return
+        (((30, None), (9, None)), 30),  # a bed within the unit
+        (((20, 3),), None),  # left
+        (((20, 3), (19, None)), 20),
+        ((), None),
+    ],
+)
+def test_intensive_care_goes_on_through_a_move_and_ends_with_leaving_it(
+    spells: tuple[tuple[float, float | None], ...], hours: float | None
+) -> None:
+    seen = chart(events=tuple(event("icu", start, end) for start, end in spells))
+    assert seen.unit_since == (None if hours is None else before(hours))

@@ -15,7 +15,7 @@ from inference.assessment import VENTILATION, Explanation
 from inference.chart import Person
 from inference.errors import UnsoundOutput
 from inference.explain import EARLIER, SPARK_POINTS, explain, explain_many, label_of, stated, system_of
-from inference.features import CARE_UNIT, HOURS, PERSONAL, Layout, features, layout_for
+from inference.features import BEFORE_UNIT, CARE_UNIT, HOURS, PERSONAL, Layout, features, layout_for
 from inference.owen import Game, owen, shapley_matrix
 from inference.vocabulary import vocabulary
 from tests.inference.charts import chart, event, row, vitals
@@ -438,16 +438,17 @@ def test_the_person_is_a_system_whose_players_are_known_or_not() -> None:
 
 
 def test_a_row_of_the_person_states_what_the_model_was_told() -> None:
-    model = network((*SMALL_INPUTS, CARE_UNIT))
+    model = network((*SMALL_INPUTS, CARE_UNIT, BEFORE_UNIT))
     person = Person(age_years=70.9, sex="female", care_unit="cardiac surgery")
-    seen = chart(person=person, events=(event("admission", 6.456),))
+    seen = chart(person=person, events=(event("admission", 30.5), event("icu", 6.456)))
     found = {r.variable: r for r in explain(patient(model), model, seen, seed=0).reasons}
-    told = {name: found[name].stated for name in ("age", "sex", "hours_in_stay", CARE_UNIT, "hr")}
+    told = {name: found[name].stated for name in (*PERSONAL, "hr")}
     assert told == {
         "age": 70,
         "sex": "female",
         "hours_in_stay": 6.46,
         CARE_UNIT: "cardiac surgery",
+        BEFORE_UNIT: 24.04,
         "hr": None,
     }
     assert all(found[name].measured for name in PERSONAL)
@@ -455,7 +456,7 @@ def test_a_row_of_the_person_states_what_the_model_was_told() -> None:
 
 
 def test_what_is_not_known_of_the_person_is_not_stated() -> None:
-    model = network((*SMALL_INPUTS, CARE_UNIT))
+    model = network((*SMALL_INPUTS, CARE_UNIT, BEFORE_UNIT))
     seen = chart(person=Person(care_unit="burns"))
     found = {r.variable: r for r in explain(patient(model), model, seen, seed=0).reasons}
     assert {(found[name].stated, found[name].measured) for name in PERSONAL} == {(None, False)}

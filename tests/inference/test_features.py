@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from inference.assessment import TROPONIN, VENTILATION
 from inference.chart import Event, Measurement, Person, Record, Source
 from inference.errors import VocabularyError
-from inference.features import LOOK_BACK, PERSON_PLAYERS, features, layout_for, used
+from inference.features import (
+    BEFORE_UNIT,
+    LONGEST_BEFORE,
+    LOOK_BACK,
+    PERSON_PLAYERS,
+    features,
+    layout_for,
+    used,
+)
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 INPUTS = ("hr", "gcs", "ph", "creatinine", "urine", "weight")
@@ -94,6 +102,23 @@ def test_the_person_is_age_sex_and_hours_in_the_stay() -> None:
     x = features(chart(age_years=93.0, sex="female", admitted=300.0), LAYOUT)
     assert list(x[:3]) == [90.0, 1.0, 48.0]
     assert np.isnan(features(chart(sex="unknown", admitted=None), LAYOUT)[:3]).all()
+
+
+def test_in_intensive_care_the_stay_counts_from_its_start_there_and_the_hours_before_stand_apart() -> None:
+    layout = layout_for(("hr", BEFORE_UNIT), TROPONIN)
+    source = Source("Encounter/1", "1", "", "", "")
+    admission = Event("admission", NOW - timedelta(hours=30), None, source)
+    unit = Event("icu", NOW - timedelta(hours=4), None, source)
+
+    def told(*events: Event) -> tuple[float, float]:
+        x = features(Record("p", Person(), (), events).at(NOW), layout)
+        return float(x[layout.column("hours_in_stay")]), float(x[layout.column(BEFORE_UNIT)])
+
+    assert told(admission, unit) == pytest.approx((4.0, log(27.0)))
+    assert told(admission) == pytest.approx((30.0, np.nan), nan_ok=True)
+    assert told(unit) == pytest.approx((4.0, np.nan), nan_ok=True)
+    long_before = admission._replace(start=NOW - timedelta(hours=3000))
+    assert told(long_before, unit)[1] == pytest.approx(log(1.0 + LONGEST_BEFORE))
 
 
 def test_a_troponin_course_is_read_as_change_gap_peak_and_slope() -> None:

@@ -118,7 +118,10 @@ def base(one: Task, plan: Plan, rows: Table, bench: Bench) -> Base:
         pretrain(model, seen, layout, SEED, _nothing)
         examples = Examples.of(trains)
         fit(model, examples, layout, SEED)
-        _keep(folder, Blend(model, grow(model, examples, layout, SEED, bench.threads, _nothing), SHARE))
+        _keep(
+            folder,
+            Blend(model, grow(model, examples, layout, SEED, bench.threads, _nothing, one.growth), SHARE),
+        )
     blend = _kept(folder, one, layout, rows.x)
     apart = learned.where(held)
     calibration, _ = calibrate.calibrate(apart, *blend.answer(apart.x), folds(apart, 2), one)

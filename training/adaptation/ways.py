@@ -66,7 +66,7 @@ def from_scratch(
     model = Ensemble(layout, rows.x, replace(task.shape, batch=batch), task.kind)
     examples = Examples.of(rows)
     fit(model, examples, layout, seed, epochs=epochs)
-    return Blend(model, grow(model, examples, layout, seed, threads, lambda: None), share)
+    return Blend(model, grow(model, examples, layout, seed, threads, lambda: None, task.growth), share)
 
 
 def out_of_fold(rows: Table, fold: NDArray[np.int_], train: Train, seed: int) -> tuple[Rows, Rows]:

@@ -17,6 +17,7 @@ from inference.chart import Event, Measurement, Person, Record, Source
 from training.readers import CHALLENGE_2019, START, Column, Stay, Tally, measurement, require
 
 ORIGIN: Final = "https://physionet.org/content/challenge-2019/1.0.0/ (training_setB)"
+LONGEST_STAY: Final = 8760.0  # hours
 PER_MILLILITRE: Final = 1000.0  # ng/mL -> ng/L
 
 COLUMNS: Final = {
@@ -90,15 +91,24 @@ def stay(name: str, text: str, tally: Tally) -> Stay:
         sex={"0": "female", "1": "male"}.get(about["Gender"], "unknown"),
         care_unit=_unit(about),
     )
-    admission = Event("admission", START, None, Source("", "", "ICULOS", "", ""))
+    unit = Event("icu", START, None, Source("", "", "ICULOS", "", ""))
     return Stay(
         data_set=CHALLENGE_2019,
-        record=Record(name, person, tuple(rows), (admission,)),
+        record=Record(name, person, tuple(rows), (*_admission(about), unit)),
         patient=name,
         site=CHALLENGE_2019,
         end=START + timedelta(hours=hours),
         labelled=False,
     )
+
+
+def _admission(about: dict[str, str]) -> list[Event]:
+    """HospAdmTime: hours from intensive care back to admission, so 0 or below; anything else is not used."""
+    hours = float(about.get("HospAdmTime", "nan"))
+    if not -LONGEST_STAY <= hours <= 0:
+        return []
+    start = START + timedelta(hours=hours)
+    return [Event("admission", start, None, Source("", "", "HospAdmTime", about["HospAdmTime"], ""))]
 
 
 def _unit(about: dict[str, str]) -> str:
