@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from training.run import Bench
 
 Rows = NDArray[np.float32]
-SHARES: Final = (0.3, 0.4, 0.5, 0.6, 0.7)
+SHARES: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 WITHOUT_FIO2: Final = "trees without FiO2"
 
 

@@ -33,9 +33,9 @@ def settings(growth: Growth, objective: str = "binary") -> dict[str, Any]:
         "num_leaves": growth.leaves,
         "min_child_samples": growth.least,
         "extra_trees": growth.chance,
-        "bagging_fraction": 0.7,
+        "bagging_fraction": growth.rows,
         "bagging_freq": 1,
-        "feature_fraction": 0.3,
+        "feature_fraction": growth.columns,
         "reg_lambda": 20.0,
         "max_bin": BINS,
         "verbose": -1,
@@ -77,9 +77,10 @@ def grow(
     tick: Callable[[], None],
     growth: Growth = USUAL,
 ) -> Forest:
-    """Trees on the rows the network was trained on, with the same bootstraps and the same draws stated."""
+    """Trees on the rows the network was trained on, with its bootstraps (or all rows) and the same draws stated."""
     rng = np.random.default_rng(seed)
     weight = bootstrap(rows.patient, model.shape.members, rng)
+    weight = weight if growth.bootstrap else np.ones_like(weight)
     x = stated(rows, layout, rng)
     raw, offsets = raw_columns(model, x), offsets_of(rows)
     members = []

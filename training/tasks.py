@@ -19,13 +19,20 @@ SEED: Final = 20261
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How trees are grown. `least`: rows a leaf; `chance`: each split's threshold is drawn, not sought."""
+    """How trees are grown. `least`: rows a leaf; `chance`: each split's threshold is drawn, not sought.
+
+    `rows` and `columns`: shares that each tree sees. `bootstrap`: each booster is grown on its member's draw of
+    patients; else on all, and only chance sets them apart.
+    """
 
     rounds: int = 110
     rate: float = 0.07
     leaves: int = 12
     least: int = 150
     chance: bool = False
+    bootstrap: bool = True
+    rows: float = 0.7
+    columns: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ TASKS: Final = (
         important=("rr", "spo2", "fio2", "hr", "sbp", "gcs", "temp", "ph", "pco2", "lactate", "creatinine"),
         shape=Shape(epochs=3, rate=1.5e-3),
         kind="onset",
-        growth=Growth(rate=0.12, chance=True),
+        growth=Growth(rounds=150, rate=0.1, least=200, chance=True, bootstrap=False, rows=0.5, columns=0.2),
         tuned=Growth(rounds=300, rate=0.05, least=200, chance=True),
         alpha=0.30,
     ),
@@ -91,7 +98,7 @@ TASKS: Final = (
         important=("creatinine", "hr", "sbp", "haematocrit"),
         shape=Shape(epochs=12, batch=256, dropout=0.4),
         kind="trend",
-        growth=Growth(rounds=150, rate=0.05, leaves=24, least=50),
+        growth=Growth(rounds=150, rate=0.05, leaves=24, least=50, bootstrap=False),
         tuned=Growth(rounds=180, rate=0.05, leaves=24, least=50),
         alpha=0.30,
     ),
