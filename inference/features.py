@@ -32,7 +32,7 @@ LOOK_BACK: Final = timedelta(hours=48)
 """How far back features look; weight and height alone are read at any age, since they are charted once."""
 
 PERSON_PLAYERS: Mapping[str, str] = MappingProxyType(
-    {"age": "Age", "sex": "Sex", "hours_in_stay": "Hours in intensive care, else since admission"}
+    {"age": "Age", "sex": "Sex", "hours_in_stay": "Hours in this stay"}
 )
 """Players that come from Patient and Encounter, with their labels; their organ system is "person"."""
 
