@@ -6,6 +6,7 @@
         ├── LedgerUnavailable   the database is down, locked, full, read-only or not migrated: ask again
         ├── LedgerRefusal       something the ledger will not hold (an unknown door, a time without a zone)
         │   └── UnknownAssessment   a release or an event about an assessment that is not there
+        ├── DemandRefusal       numbers from which no ventilators can be counted
         ├── Unreadable          sealed under another secret, moved to another row, or damaged
         └── CodecError          not an assessment, or not one of this version
 
@@ -36,6 +37,10 @@ class LedgerRefusal(GovernanceError):
 
 class UnknownAssessment(LedgerRefusal):
     """No assessment of that id is in the ledger."""
+
+
+class DemandRefusal(GovernanceError):
+    """What was given cannot be counted: which number, and what it must be."""
 
 
 class Unreadable(GovernanceError):
