@@ -19,7 +19,7 @@ from training.network import Ensemble, Shape, raw_columns
 from training.tasks import Growth
 
 ROWS, PATIENTS = 3000, 300
-LAYOUT = layout_for(("hr", "sbp", "creatinine"), "ventilation-need")
+LAYOUT = layout_for(("hr", "sbp", "creatinine", "course"), "ventilation-need")
 
 
 def grown(growth: Growth) -> tuple[Forest, Any]:
@@ -42,7 +42,7 @@ def seen(booster: Any) -> int:
 
 def test_on_everybody_each_booster_sees_its_share_of_all_rows_and_only_chance_sets_them_apart() -> None:
     forest, raw = grown(Growth(rounds=5, least=20, bootstrap=False, rows=0.5))
-    assert [seen(booster) for booster in forest.members] == pytest.approx([ROWS / 2] * 3, rel=0.01)
+    assert [seen(booster) for booster in forest.members] == pytest.approx([ROWS / 2] * 3, rel=0.03)
     first, second, _ = forest.logits(raw).T
     assert not np.array_equal(first, second)
 
