@@ -183,7 +183,9 @@ def _fetch(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest) -> Reading:
     http = FhirHttp(
         asked.fhir_server, asked.token, rooms.http, budget, clock=rooms.clock, quirks=tenant.quirks
     )
-    return read_patient(http, asked.patient, as_of=rooms.clock(), quirks=tenant.quirks)
+    return read_patient(
+        http, asked.patient, as_of=rooms.clock(), quirks=tenant.quirks, local_codes=tenant.local_codes
+    )
 
 
 @door.before_request
