@@ -2,8 +2,9 @@
 
 A page's `next` link is followed as it is, on the same server only, until the look-back is covered; what was
 cut short is said (`truncated`), and the newest rows of every quantity that did not come are asked for by code, the
-standard one and the site's own, so that a quantity charted every second does not hide one charted twice a day. Every row's subject is checked; another
-patient's rows are dropped and counted. Whichever search ends first, the rows come in one order.
+standard one and the site's own, so that a quantity charted every second does not hide one charted twice a day. Every
+row's subject is checked; another patient's rows are dropped and counted. Whichever search ends first, the rows come
+in one order.
 
 Refuses to go on (raises) without the Observations, without a session, or for a patient the hospital does not
 have. What else fails, a type the server does not offer or does not let us read, is named in `problems`.
@@ -33,7 +34,7 @@ from ehr.errors import (
     Unauthorised,
 )
 from ehr.lexicon import Lexicon, lexicon
-from ehr.prefetch import PATIENT, TEMPLATES, templates
+from ehr.prefetch import ORDERS, ORDERS_TEMPLATE, PATIENT, TEMPLATES, templates
 from ehr.transport import FhirHttp
 
 THREADS: Final = 4
@@ -95,6 +96,12 @@ def read_patient(
     )
 
 
+def read_orders(http: FhirHttp, patient: str, *, as_of: datetime, quirks: frozenset[str] = frozenset()) -> Reading:
+    """The orders in force for `patient` (a bare id). Raises EhrError."""
+    kind, _, rest = ORDERS_TEMPLATE.replace(PATIENT, patient).partition("?")
+    return _Search(http, patient, as_of, quirks).rows(ORDERS, kind, dict(parse_qsl(rest)))
+
+
 class _Search:
     """One patient's searches. Holds nothing that changes: threads share it."""
 
@@ -106,7 +113,7 @@ class _Search:
         """One key's rows; an error that the chart can do without becomes a problem."""
         kind, params = query(key, self.patient, self.quirks)
         try:
-            return self._person() if key == "patient" else self._all(key, kind, params)
+            return self._person() if key == "patient" else self.rows(key, kind, params)
         except Unauthorised:
             raise
         except EhrError as error:
@@ -148,7 +155,8 @@ class _Search:
         ours = row.get("id") == self.patient
         return Reading((row,) if ours else (), foreign=int(not ours))
 
-    def _all(self, key: str, kind: str, params: Params) -> Reading:
+    def rows(self, key: str, kind: str, params: Params) -> Reading:
+        """All rows of one search, page by page."""
         pages, problems = _Pages(self, kind), []
         try:
             page = self.http.search(kind, params, post=self.post)
