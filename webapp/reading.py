@@ -134,6 +134,12 @@ def _reading(rooms: Rooms, visit: Visit) -> Reading:
         quirks=visit.tenant.quirks,
     )
     with STAGES.labels("read").time():
-        reading = read_patient(http, visit.grant.patient, as_of=rooms.clock(), quirks=visit.tenant.quirks)
+        reading = read_patient(
+            http,
+            visit.grant.patient,
+            as_of=rooms.clock(),
+            quirks=visit.tenant.quirks,
+            local_codes=visit.tenant.local_codes,
+        )
     FOREIGN.labels("launch").inc(reading.foreign)
     return reading

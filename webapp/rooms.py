@@ -18,6 +18,7 @@ from flask import Flask, current_app
 
 from ehr.capability import Capabilities
 from ehr.pace import PacedTransport
+from ehr.reach import Reach
 from ehr.tenants import Tenants, load_tenants
 from ehr.trust import KeySource
 from governance.audit import AuditTrail
@@ -106,10 +107,11 @@ class Rooms:
 
     @cached_property
     def http(self) -> httpx.Client:
-        """One pool of connections; follows no redirect by itself and verifies TLS."""
+        """One pool of connections; follows no redirect by itself, verifies TLS, and calls no inner address unasked."""
+        reach = Reach(inside=not self.settings.production, networks=self.settings.networks)
         limits = httpx.Limits(max_connections=40, max_keepalive_connections=20)
         timeout = httpx.Timeout(5.0, connect=2.0)
-        transport = self._transport or PacedTransport(limits=limits, trust_env=False)
+        transport = self._transport or PacedTransport(reach, limits=limits, trust_env=False)
         return httpx.Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
 
     @cached_property
