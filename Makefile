@@ -34,6 +34,7 @@ conformance: $(VENV)/.dev
 
 golden: $(VENV)/.dev
 	$(BIN)/python -m tests.webapp.cases
+	$(BIN)/python -m tests.webapp.test_bundle_to_faces
 
 train: $(VENV)/.train
 	$(BIN)/python -m training run --task all

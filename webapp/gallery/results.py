@@ -11,7 +11,7 @@ from flask import render_template, url_for
 from inference.assessment import Assessment, State
 from webapp import result
 from webapp.gallery.registry import Face, Plate
-from webapp.gallery.stored import OPENED, ZONE, stored
+from webapp.gallery.stored import OPENED, PEERS, ZONE, stored
 from webapp.writes import Write
 
 BANNER: Final = result.Banner("Whitfield, Marcus T.", date(1954, 3, 8), "male", "0048213")
@@ -70,6 +70,7 @@ CASES: Final[dict[str, Case]] = {
     "before-first-silent": Case("Before the first troponin, silent", (("troponin-first", State.SILENT),)),
     "planned-draw": Case("A draw planned", (("troponin-planned", State.ACTIVE),)),
     "planned-draw-not-used": Case("A planned draw that was not used", (("troponin-deaf", State.ACTIVE),)),
+    "draw-due": Case("A second draw is due", (("troponin-due", State.ACTIVE),)),
     "writing": Case(
         "Write-back granted, a visit to close",
         (("ventilation-assessed", State.ACTIVE), ("troponin-rule-in", State.DEMONSTRATION)),
@@ -116,6 +117,8 @@ def _shown(found: Assessment, state: State, place: int, each: dict[str, Any]) ->
         release_url=NOWHERE,
         handout_url=NOWHERE,
         pdf_url=NOWHERE,
+        values_url=NOWHERE,
+        peers=PEERS,
         writes=writes,
     )
     return replace(bare, **each)
