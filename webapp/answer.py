@@ -34,6 +34,7 @@ from webapp.words import say
 from webapp.writes import Write, WriteView
 
 WITHHELD: Final = frozenset({State.SILENT, State.SUSPENDED})  # states in which no prediction is shown
+DISAGREEMENTS: Final = ("values-wrong", "missed", "too-high", "too-low", "other")  # why a clinician disagrees
 SAID_ELSEWHERE: Final = frozenset(
     {"chart-truncated", "rows-refused"}
 )  # by the page's head, by the refusals' list
@@ -95,7 +96,7 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One planned draw that can be asked about; value "" is "not stated"."""
+    """One choice of a form: a planned draw that can be asked about (value "": not stated), a reason."""
 
     value: str
     label: str
@@ -173,6 +174,7 @@ class Section:
     association: str
     beside: str
     opinion: str
+    disagreements: tuple[Choice, ...]  # why one may disagree
     released: str
     language: str
     feedback_url: str
@@ -234,6 +236,7 @@ def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
         association=say("en", "reasons.association"),
         beside=say("en", "scores.beside"),
         opinion=_opinion(each.opinion),
+        disagreements=tuple(Choice(code, say("en", f"disagree.{code}"), False) for code in DISAGREEMENTS),
         released=_released(each, zone),
         language=each.language,
         feedback_url=each.feedback_url if visible and found.predictions else "",

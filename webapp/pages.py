@@ -19,13 +19,27 @@ from governance.entries import Recorded
 from inference import gates
 from inference.assessment import State
 from webapp import about as card_face
-from webapp import audit, errors, handout, limits, look, reading, security, visits, words, writing
+from webapp import (
+    audit,
+    errors,
+    handout,
+    limits,
+    look,
+    peers,
+    reading,
+    recall,
+    security,
+    visits,
+    words,
+    writing,
+)
 from webapp import result as face
 from webapp.rooms import Rooms, here
 from webapp.visits import Visit
 
 door = Blueprint("pages", __name__)
 OPINIONS = ("agree", "disagree")
+DISAGREEMENTS = face.DISAGREEMENTS
 LONGEST_COMMENT = 2000
 STYLE_SECONDS = 2.0
 STYLE_KEPT = timedelta(minutes=10)
@@ -79,16 +93,18 @@ def opinion(key: str) -> Response:
     rooms = here()
     visit, recorded = _asked(rooms, key)
     chosen = request.form.get("opinion", "")
-    comment = request.form.get("comment", "").strip()
+    reason, comment = (request.form.get(part, "").strip() for part in ("reason", "comment"))
     if chosen not in OPINIONS:
         raise MalformedRequest(f"an opinion is one of {', '.join(OPINIONS)}", "opinion")
+    if reason not in ("", *DISAGREEMENTS) or (chosen == "disagree" and not (reason or comment)):
+        raise MalformedRequest(f"who disagrees says why: one of {', '.join(DISAGREEMENTS)}, or in words", "reason")
     if len(comment) > LONGEST_COMMENT:
         raise MalformedRequest(f"a comment has at most {LONGEST_COMMENT} characters", "comment")
     rooms.ledger.event(
         "opinion",
         assessment=recorded.id,
         user=visit.grant.user,
-        detail={"opinion": chosen, "comment": comment},
+        detail={"opinion": chosen, "reason": reason if chosen == "disagree" else "", "comment": comment},
     )
     audit.seen(rooms, "opinion", visit, recorded.id)
     return _back(visit, recorded)
@@ -140,7 +156,7 @@ def patient_page(key: str) -> Response:
     """The patient's page on the screen: the stored assessment in plain words."""
     rooms = here()
     visit = visits.current(rooms)
-    recorded = _recorded(rooms, visit, key)
+    recorded = recall.recorded(rooms, visit, key)
     rooms.ledger.viewed(recorded.id, user=visit.grant.user, where="handout")
     audit.seen(rooms, "viewed", visit, recorded.id)
     return make_response(render_template("handout.html", view=_handout(rooms, visit, recorded)))
@@ -152,7 +168,7 @@ def patient_pdf(key: str) -> Response:
     rooms = here()
     visit = visits.current(rooms)
     limits.within(rooms, "papers", visit.id)
-    recorded = _recorded(rooms, visit, key)
+    recorded = recall.recorded(rooms, visit, key)
     html = render_template("handout.html", view=_handout(rooms, visit, recorded))
     rooms.ledger.event("printed", assessment=recorded.id, user=visit.grant.user, detail={"where": "handout"})
     audit.seen(rooms, "printed", visit, recorded.id)
@@ -217,7 +233,7 @@ def home() -> Response:
 
 
 def _result(rooms: Rooms, visit: Visit) -> Response:
-    kept = [_recorded(rooms, visit, key) for key in visit.answers]
+    kept = [recall.recorded(rooms, visit, key) for key in visit.answers]
     if not kept:
         return _see(url_for("pages.result", visit=visit.id))
     shown = [_shown(rooms, visit, recorded) for recorded in kept]
@@ -273,9 +289,18 @@ def _shown(rooms: Rooms, visit: Visit, recorded: Recorded) -> face.Shown:
         release_url=url_for("pages.release", **address) if visit.clinician else "",
         handout_url=url_for("pages.patient_page", **address, language=language),
         pdf_url=url_for("pages.patient_pdf", **address, language=language),
+        values_url=url_for("sources.values", **address),
+        peers=_peers(rooms, recorded),
         language=language,
         writes=writing.offered(rooms, visit, recorded, url_for("pages.write", **address)),
     )
+
+
+def _peers(rooms: Rooms, recorded: Recorded) -> tuple[peers.PeerSet, ...]:
+    """Whom the model was tried on, as far as the evaluation here is of the version that answered."""
+    found = recorded.assessment
+    same = rooms.models[found.model].version == found.version
+    return peers.peers(rooms.cards[found.model]["evaluation"]) if same else ()
 
 
 def _hears_draw(rooms: Rooms, recorded: Recorded) -> bool:
@@ -335,14 +360,7 @@ def _asked(rooms: Rooms, key: str) -> tuple[Visit, Recorded]:
     """The visit and the answer a form is about, the form proven this visit's own."""
     visit = visits.current(rooms)
     security.check_form_token(visit.secret, visit.id, request.form.get("csrf_token", ""))
-    return visit, _recorded(rooms, visit, key)
-
-
-def _recorded(rooms: Rooms, visit: Visit, key: str) -> Recorded:
-    recorded = rooms.ledger.recall(key, tenant=visit.tenant.id, patient=visit.grant.patient)
-    if recorded is None:
-        raise NotFound("no answer of that id was given about this patient here")
-    return recorded
+    return visit, recall.recorded(rooms, visit, key)
 
 
 def _back(visit: Visit, recorded: Recorded) -> Response:

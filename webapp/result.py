@@ -12,10 +12,10 @@ from datetime import date, datetime, tzinfo
 
 from inference.assessment import State
 from webapp import answer, words
-from webapp.answer import Section, Shown, StateView
+from webapp.answer import DISAGREEMENTS, Section, Shown, StateView
 from webapp.words import say
 
-__all__ = ["Banner", "ResultView", "Shown", "view"]
+__all__ = ["DISAGREEMENTS", "Banner", "ResultView", "Shown", "view"]
 
 
 @dataclass(frozen=True, slots=True)
