@@ -26,7 +26,7 @@ FACES = (
     *("repeats", "writes", "look", "plots", "glance", "hours", "nextdraw", "peers", "plain", "provenance"),
     *("origin", "supposing"),
 )
-DOORS = ("hooks", "launch", "pages", "sources", "gallery", "cli")
+DOORS = ("hooks", "launch", "pages", "models", "sources", "gallery", "cli")
 
 
 def modules(room: str) -> Iterator[Path]:

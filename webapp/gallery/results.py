@@ -99,7 +99,7 @@ def page(case: Case) -> result.ResultView:
         opened=OPENED,
         csrf="none",
         visit="none",
-        about_url=url_for("pages.about"),
+        about_url=url_for("models.about"),
         again_url=NOWHERE,
         **more,
     )
