@@ -35,6 +35,7 @@ from webapp.writes import Write, WriteView
 
 WITHHELD: Final = frozenset({State.SILENT, State.SUSPENDED})  # states in which no prediction is shown
 DISAGREEMENTS: Final = ("values-wrong", "missed", "too-high", "too-low", "other")  # why a clinician disagrees
+OF_THE_NUMBER: Final = frozenset({"early-onset-not-covered", "rise-not-infarction", "only-one-troponin"})
 SAID_ELSEWHERE: Final = frozenset(
     {"chart-truncated", "rows-refused"}
 )  # by the page's head, by the refusals' list
@@ -147,6 +148,8 @@ class Section:
     glance: tuple[glance.GlanceLine, ...]
     status_title: str
     status_text: str
+    todo_title: str
+    todo: str  # what to do now; "" for an answer that is stood behind
     reason: str
     needed: str
     headline: Headline | None
@@ -207,8 +210,10 @@ def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
         state=state_view(each.state),
         status=found.status.value,
         glance=glance.lines(found, zone, visible=visible, backed=backed),
-        status_title=say("en", f"status.{found.status.value}"),
+        status_title=_standing(found),
         status_text=_status_text(found.status) if visible else "",
+        todo_title=say("en", "status.todo"),
+        todo=_todo(found, visible),
         reason=say("en", found.reason, zone=zone) if found.reason is not None and visible else "",
         needed=say("en", "status.needed", variables=found.missing) if found.missing and visible else "",
         headline=_headline(found, each.threshold, zone) if visible else None,
@@ -264,7 +269,7 @@ def _verdict(rule: RuleResult) -> Verdict:
 def _own_cautions(found: Assessment, visible: bool) -> tuple[Phrase, ...]:
     """The assessment's cautions that nothing else on the page says already; of a withheld number, none."""
     said = {caution.code for rule in found.rules for caution in rule.cautions} | SAID_ELSEWHERE
-    said |= set() if visible else set(question.CAUTIONS)
+    said |= set() if visible and found.predictions else {*question.CAUTIONS, *OF_THE_NUMBER}
     return tuple(caution for caution in found.cautions if caution.code not in said)
 
 
@@ -345,6 +350,22 @@ def state_view(state: State) -> StateView:
 
 def _status_text(status: Status) -> str:
     return "" if status is Status.ASSESSED else say("en", f"status.{status.value}-text")
+
+
+def _standing(found: Assessment) -> str:
+    """The status in a few words; what is out of date says so."""
+    own = f"status.{found.reason.code}" if found.reason is not None else ""
+    return say("en", own if own and words.knows("en", own) else f"status.{found.status.value}")
+
+
+def _todo(found: Assessment, visible: bool) -> str:
+    """What to do where there is no number to use."""
+    if found.status is Status.ASSESSED and visible:
+        return ""
+    if not visible:
+        return say("en", "status.todo-withheld")
+    own = f"status.todo-{found.reason.code}" if found.reason is not None else ""
+    return say("en", own if own and words.knows("en", own) else f"status.todo-{found.status.value}")
 
 
 def _opinion(opinion: str) -> str:

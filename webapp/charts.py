@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from markupsafe import Markup, escape
 
 Series = Sequence[tuple[float, float]]
+SMALL = ("push-bar", "sparkline")  # drawn at the size they are made for
+DOTS = 24  # points of a sparkline, or so: it is four and a half millimetres high
 
 
 def range_bar(
@@ -81,7 +83,8 @@ def sparkline(series: Series) -> Markup | None:
         (3 + 66 * (h - min(hours)) / span, 10 - 14 * (v - middle) / height)
         for h, v in zip(hours, values, strict=True)
     ]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)
+    step = max(len(dots) // DOTS, 1)  # the page stays light; first and last stay
+    line = " ".join(f"{x:.0f},{y:.1f}" for x, y in [*dots[:-1:step], dots[-1]])
     x, y = dots[-1]
     body = (
         f'<polyline class="course" points="{line}"/><circle class="last" cx="{x:.1f}" cy="{y:.1f}" r="2.4"/>'
@@ -110,6 +113,7 @@ def _percent_x(probability: float) -> float:
 def svg(kind: str, width: int, height: int, body: str, label: str = "") -> Markup:
     """An SVG element of class `kind`; with a `label` it is an image to a screen reader, without one decoration."""
     role = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
-    frame = f'class="{kind}" viewBox="0 0 {width} {height}" preserveAspectRatio="xMinYMid" focusable="false"'
+    fixed = "" if kind in SMALL else ' preserveAspectRatio="xMinYMid"'
+    frame = f'class="{kind}" viewBox="0 0 {width} {height}"{fixed}'
     # The body is drawn above from numbers; what text it holds was escaped there.
     return Markup(f"<svg {frame} {role}>{body}</svg>")  # noqa: S704  # nosec B704

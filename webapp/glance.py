@@ -32,7 +32,8 @@ class GlanceLine:
 def lines(found: Assessment, zone: tzinfo, *, visible: bool, backed: bool) -> tuple[GlanceLine, ...]:
     """The lines for `found`. `visible`: the site shows predictions; `backed`: this one is stood behind."""
     why = _why(found) if backed else ()
-    return (*_draws(found, zone), *why, *(_missing(found) if visible else ()), *_beside(found))
+    missing = _missing(found) if visible else ()
+    return (*_draws(found, zone), *why, *missing, *(_members(found) if backed else ()), *_beside(found))
 
 
 def _draws(found: Assessment, zone: tzinfo) -> Iterator[GlanceLine]:
@@ -58,6 +59,15 @@ def _missing(found: Assessment) -> Iterator[GlanceLine]:
         yield GlanceLine(say("en", "glance.missing"), text, "values", "missing")
     elif found.predictions:
         yield GlanceLine(say("en", "glance.missing"), say("en", "glance.nothing-missing"), "values")
+
+
+def _members(found: Assessment) -> Iterator[GlanceLine]:
+    """How far the ensemble agrees."""
+    members = found.headline.members if found.headline is not None else ()
+    if len(members) > 1:
+        low, high = words.percent(min(members)), words.percent(max(members))
+        text = say("en", "glance.range", n=len(members), low=low, high=high)
+        yield GlanceLine(say("en", "glance.members"), text, "members")
 
 
 def _beside(found: Assessment) -> Iterator[GlanceLine]:

@@ -30,6 +30,7 @@ class NextDraw:
     """The sentence of the rule, and the model's answers for other times of the draw."""
 
     sentence: str
+    due: bool  # whether a rule names a minute: then it is said beside the answer as well
     lines: tuple[AheadLine, ...]
 
 
@@ -37,7 +38,7 @@ def next_draw(found: Assessment, zone: tzinfo, backed: bool) -> NextDraw | None:
     """When to draw next; the model's answers only where it stands behind its number. None without a draw."""
     if not found.draws:
         return None
-    return NextDraw(_sentence(found, zone), tuple(map(_line, found.ahead)) if backed else ())
+    return NextDraw(_sentence(found, zone), due(found) is not None, tuple(map(_line, found.ahead)) if backed else ())
 
 
 def _sentence(found: Assessment, zone: tzinfo) -> str:

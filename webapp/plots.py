@@ -21,7 +21,7 @@ from webapp.charts import svg
 TICK_HOURS: Final = (0.25, 0.5, 1, 2, 3, 6, 12, 24, 48)
 AXIS_WIDTH, AXIS_HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 220, 40, 104, 18, 34
 HOURLY_HEIGHT, HOURLY_RIGHT = 170, 14
-FAN: Final = 76  # width of the day ahead, where the forecast is drawn hour by hour
+FAN: Final = 94  # width of the day ahead, where the forecast is drawn hour by hour
 TICKS_AHEAD: Final = (6, 12, 24)
 
 
@@ -149,7 +149,7 @@ def _fan(forecast: Forecast, scale: _Scale, now: float) -> list[str]:
         f'<text class="draw-text" x="{x(last[0])}" y="{scale.y(last[1]) - 5:.1f}" text-anchor="end">'
         f"{words.number(words.rough(last[1]))}</text>",
         *marks,
-        f'<text class="tick" x="{x(12)}" y="{y + 28}" text-anchor="middle">hours ahead</text>',
+        f'<text class="tick" x="{x(16)}" y="{y + 28}" text-anchor="middle">hours ahead</text>',
     ]
 
 

@@ -21,7 +21,7 @@ from webapp.words import say
 
 __all__ = ["Origin", "Refused", "count", "origins", "refused"]
 
-NEWEST: Final = 2  # rows of one variable that the result page lists
+NEWEST: Final = 1  # rows of one variable that the result page lists
 LISTED: Final = 150  # rows of one variable that the page of all values lists
 
 

@@ -159,7 +159,8 @@ def signed(log_odds: float) -> str:
 
 def _row(reason: Reason, largest: float, as_of: datetime, zone: tzinfo, person: Mapping[str, str]) -> Row:
     direction, text = _push(reason.push)
-    course = None if _levels(reason.variable) else charts.sparkline(reason.series)
+    plain = _levels(reason.variable) or abs(reason.push) < SMALL
+    course = None if plain else charts.sparkline(reason.series)
     told = _told(reason, as_of, zone, person)
     kept = [row for row in (reason.latest, reason.earlier) if row is not None]
     traced = tuple(origin.traced(row, zone, as_of) for row in dict.fromkeys(kept)) or _of_person(reason)
