@@ -71,6 +71,8 @@ def _members(found: Assessment) -> Iterator[GlanceLine]:
 
 
 def _beside(found: Assessment) -> Iterator[GlanceLine]:
+    if found.rules and all(rule.verdict == "not-applied" for rule in found.rules):
+        yield GlanceLine(say("en", "glance.rule"), say("en", "glance.not-applied"), "rules", "verdict")
     for score in found.scores:
         yield GlanceLine(say("en", f"scores.{score.name}"), _score(score), "scores", score.band)
 

@@ -53,6 +53,7 @@ class SetLine:
 class Place:
     """The place in words and as a drawing, and set by set."""
 
+    short: str
     sentence: str
     drawing: Markup
     lines: tuple[SetLine, ...]
@@ -78,6 +79,7 @@ def place(probability: float, sets: Sequence[PeerSet]) -> Place | None:
     pooled = sum(share * n for share, n in zip(below, rows, strict=True)) / sum(rows)
     n, patients = _rounded(pooled), sum(each.patients for each in sets)
     return Place(
+        say("en", "peers.short", n=n),
         say("en", "peers.place", n=n, patients=patients),
         charts.place_strip(pooled),
         tuple(_line(probability, each, share) for each, share in zip(sets, below, strict=True)),
