@@ -195,6 +195,15 @@ def features(chart: Chart, layout: Layout, hours_ahead: float | None = None) -> 
     return np.asarray(row, dtype=np.float32)
 
 
+def with_series(
+    x: NDArray[np.float32], layout: Layout, chart: Chart, name: str, series: tuple[Measurement, ...]
+) -> NDArray[np.float32]:
+    """A copy of the input `x` [F] of `chart` in which the variable `name` had this series instead."""
+    row = x.copy()
+    row[list(layout.players[name])] = _columns(name, series, chart, layout.task, COURSE in layout.inputs)
+    return row
+
+
 def used(chart: Chart, layout: Layout) -> tuple[Measurement, ...]:
     """The rows that entered the features, by variable in the layout's order, oldest first within each."""
     rows: list[Measurement] = []

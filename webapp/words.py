@@ -177,8 +177,8 @@ def inline(label: str) -> str:
 
 
 def capital(sentence: str) -> str:
-    """The sentence with a capital first letter."""
-    return sentence[:1].upper() + sentence[1:]
+    """The sentence with a capital first letter, but for a name that is written small (hs-troponin)."""
+    return sentence if sentence.startswith("hs-") else sentence[:1].upper() + sentence[1:]
 
 
 def listed(names: Iterable[str], language: str = "en") -> str:

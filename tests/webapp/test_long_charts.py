@@ -12,7 +12,7 @@ import pytest
 from ehr.records import MOST_ROWS
 from inference.assessment import VENTILATION
 from tests.webapp.house import APP, House, standing, visit_of
-from webapp.answer import LISTED
+from webapp.provenance import LISTED
 
 SICK = "pneumonia-worsening"
 ROWS = MOST_ROWS + 1500
