@@ -4,6 +4,7 @@
 # make train  both models, from the open data (see training/README.md)
 # make sbom   what the app runs on, as CycloneDX JSON: build/sbom.json
 # make conformance  docs/conformance.md, from the tests that cite each item
+# make golden  what every face says in every state, written anew: read the diff before it is committed
 # make federate  the network trained across sites, beside each site alone and all rows pooled
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
@@ -11,7 +12,7 @@ BIN    := $(VENV)/bin
 ACROSS := .venv-federated
 export EHR_PORT APP_PORT
 
-.PHONY: demo test check lint types conformance train federate bench sbom clean
+.PHONY: demo test check lint types conformance golden train federate bench sbom clean
 
 demo: $(VENV)/.run
 	@exec $(BIN)/python -m demo.up
@@ -30,6 +31,9 @@ types: $(VENV)/.dev
 
 conformance: $(VENV)/.dev
 	$(BIN)/python -m tests.conformance
+
+golden: $(VENV)/.dev
+	$(BIN)/python -m tests.webapp.cases
 
 train: $(VENV)/.train
 	$(BIN)/python -m training run --task all

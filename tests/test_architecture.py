@@ -25,7 +25,7 @@ FACES = (
     *("cards", "result", "answer", "reasons", "bedside", "handout", "about", "charts", "words", "question"),
     *("repeats", "writes", "look"),
 )
-DOORS = ("hooks", "launch", "pages", "cli")
+DOORS = ("hooks", "launch", "pages", "gallery", "cli")
 
 
 def modules(room: str) -> Iterator[Path]:

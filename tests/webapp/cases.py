@@ -10,9 +10,11 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+from governance import codec
 from inference.assessment import Assessment, State
 from tests.webapp import examples, pages
 from webapp import cards, handout, result
+from webapp.gallery.stored import FOLDER
 from webapp.writes import Write
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -160,13 +162,21 @@ def texts() -> dict[str, str]:
     return found
 
 
+def assessments() -> dict[str, bytes]:
+    """The gallery's stored assessments: the examples, as the ledger would store them."""
+    return {f"{name}.json": codec.dump(found) + b"\n" for name, found in examples.EVERY.items()}
+
+
 def write() -> None:
-    """Write all golden files anew: to be read in the diff before they are committed."""
-    GOLDEN.mkdir(exist_ok=True)
-    for old in GOLDEN.iterdir():
-        old.unlink()
+    """Write all golden files and the gallery's assessments anew: read the diff before they are committed."""
+    for folder in (GOLDEN, FOLDER):
+        folder.mkdir(exist_ok=True)
+        for old in folder.iterdir():
+            old.unlink()
     for name, text in texts().items():
         (GOLDEN / name).write_text(text, encoding="utf-8")
+    for name, document in assessments().items():
+        (FOLDER / name).write_bytes(document)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,63 @@
+"""The gallery's patient pages: every state in every language, from stored assessments, as a clinician released them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Final
+
+from flask import render_template
+
+from inference.assessment import State
+from webapp import handout, words
+from webapp.gallery.registry import Face, Plate
+from webapp.gallery.stored import OPENED, ZONE, stored
+
+STATES: Final[dict[str, tuple[str, State]]] = {  # name -> stored assessment and state
+    "ventilation": ("ventilation-assessed", State.ACTIVE),
+    "ventilation-low": ("ventilation-low", State.ACTIVE),
+    "troponin": ("troponin-assessed", State.ACTIVE),
+    "troponin-planned": ("troponin-planned", State.ACTIVE),
+    "troponin-first": ("troponin-first", State.ACTIVE),
+    "troponin-first-planned": ("troponin-first-planned", State.DEMONSTRATION),
+    "troponin-first-unbacked": ("troponin-first-unbacked", State.ACTIVE),
+    "demonstration": ("ventilation-assessed", State.DEMONSTRATION),
+    "indeterminate": ("troponin-rule-in", State.ACTIVE),
+    "no-result": ("troponin-none", State.ACTIVE),
+    "ventilated": ("ventilation-excluded", State.ACTIVE),
+    "child": ("ventilation-child", State.ACTIVE),
+    "silent": ("ventilation-assessed", State.SILENT),
+    "suspended": ("ventilation-assessed", State.SUSPENDED),
+    "truncated": ("troponin-planned", State.DEMONSTRATION),
+}
+
+
+def page(name: str, language: str) -> handout.HandoutView:
+    """The patient's page of a state in a language."""
+    kept, state = STATES[name]
+    found = stored(kept)
+    return handout.view(
+        replace(found, truncated=True) if name == "truncated" else found,
+        language=language,
+        state=state,
+        zone=ZONE,
+        name="Marcus T. Whitfield",
+        born=date(1954, 3, 8),
+        released_by="Dr. Ana Ruiz",
+        released_at=OPENED,
+    )
+
+
+def _plates() -> tuple[Plate, ...]:
+    return tuple(_plate(name, language) for name in STATES for language in words.LANGUAGES)
+
+
+def _plate(name: str, language: str) -> Plate:
+    return Plate(
+        f"{name}-{language}",
+        f"{name}, {language}",
+        lambda: render_template("handout.html", view=page(name, language)),
+    )
+
+
+FACE: Final = Face("patient", "The patient's page", _plates)
