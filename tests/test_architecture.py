@@ -23,7 +23,7 @@ MAY_IMPORT = {
 HEAVY = {"torch", "shap", "lightgbm", "pandas", "sklearn"}
 FACES = (
     *("cards", "result", "answer", "reasons", "bedside", "handout", "about", "charts", "words", "question"),
-    *("repeats", "writes", "look"),
+    *("repeats", "writes", "look", "telling", "matrix"),
 )
 DOORS = ("hooks", "launch", "pages", "gallery", "cli")
 

@@ -28,8 +28,19 @@ STATES: Final[dict[str, tuple[str, State]]] = {  # name -> stored assessment and
     "child": ("ventilation-child", State.ACTIVE),
     "silent": ("ventilation-assessed", State.SILENT),
     "suspended": ("ventilation-assessed", State.SUSPENDED),
+    "ventilation-high": ("ventilation-high", State.ACTIVE),
+    "troponin-disagree": ("troponin-disagree", State.ACTIVE),
+    "unsure": ("ventilation-indeterminate", State.ACTIVE),
+    "outside-training": ("ventilation-outside", State.ACTIVE),
+    "stale": ("ventilation-stale", State.ACTIVE),
+    "troponin-old": ("troponin-old", State.ACTIVE),
+    "too-little": ("ventilation-insufficient", State.ACTIVE),
+    "ventilated-earlier": ("ventilation-earlier", State.ACTIVE),
+    "rule-only-silent": ("troponin-rule-in", State.SILENT),
+    "rule-only-suspended": ("troponin-assessed", State.SUSPENDED),
     "truncated": ("troponin-planned", State.DEMONSTRATION),
 }
+SLIP: Final = handout.Slip("https://ordertime.example.org/c/K7QM3F2X", "K7QM3F2X")
 
 
 def page(name: str, language: str) -> handout.HandoutView:
@@ -45,6 +56,7 @@ def page(name: str, language: str) -> handout.HandoutView:
         born=date(1954, 3, 8),
         released_by="Dr. Ana Ruiz",
         released_at=OPENED,
+        slip=SLIP,
     )
 
 
