@@ -23,9 +23,9 @@ MAY_IMPORT = {
 HEAVY = {"torch", "shap", "lightgbm", "pandas", "sklearn"}
 FACES = (
     *("cards", "result", "answer", "reasons", "bedside", "handout", "about", "charts", "words", "question"),
-    *("repeats", "writes", "look", "telling", "matrix"),
+    *("repeats", "writes", "look", "telling", "matrix", "opinions"),
 )
-DOORS = ("hooks", "launch", "pages", "gallery", "cli")
+DOORS = ("hooks", "launch", "pages", "gallery", "cli", "clear")
 
 
 def modules(room: str) -> Iterator[Path]:

@@ -216,6 +216,12 @@ def spoken_language(language: str) -> str:
     return primary if primary in words.LANGUAGES else "en"
 
 
+def unspoken(tag: str) -> str:
+    """The tag of a language that has no words here, as the chart gives it; "" where it has, or none is given."""
+    primary = tag.lower().replace("_", "-").split("-")[0]
+    return "" if primary in ("", *words.LANGUAGES) else tag
+
+
 def engine() -> Any:
     """WeasyPrint. Raises PrintingUnavailable where its system libraries are not installed."""
     try:

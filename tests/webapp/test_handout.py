@@ -1,4 +1,4 @@
-"""The patient's page: readable, the screen's number, words by what the assessment says, no number nobody stands behind."""
+"""The patient's page: readable, the screen's number, words by what was found, no number nobody stands behind."""
 
 from __future__ import annotations
 

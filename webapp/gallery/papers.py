@@ -9,7 +9,7 @@ from typing import Final
 from flask import render_template
 
 from inference.assessment import State
-from webapp import handout, words
+from webapp import handout, opinions, words
 from webapp.gallery.registry import Face, Plate
 from webapp.gallery.stored import OPENED, ZONE, stored
 
@@ -40,6 +40,7 @@ STATES: Final[dict[str, tuple[str, State]]] = {  # name -> stored assessment and
     "rule-only-suspended": ("troponin-assessed", State.SUSPENDED),
     "truncated": ("troponin-planned", State.DEMONSTRATION),
 }
+OPINIONS: Final = ("", "choose", "unknown", "wait", "thanks")  # what became of the last try
 SLIP: Final = handout.Slip("https://ordertime.example.org/c/K7QM3F2X", "K7QM3F2X")
 
 
@@ -61,7 +62,18 @@ def page(name: str, language: str) -> handout.HandoutView:
 
 
 def _plates() -> tuple[Plate, ...]:
-    return tuple(_plate(name, language) for name in STATES for language in words.LANGUAGES)
+    pages = [_plate(name, language) for name in STATES for language in words.LANGUAGES]
+    return (*pages, *(_opinion(said, language) for said in OPINIONS for language in words.LANGUAGES))
+
+
+def _opinion(said: str, language: str) -> Plate:
+    """The page on which a reader says how clear it was."""
+    title = f"clear-{said or 'asked'}"
+    return Plate(
+        f"{title}-{language}",
+        f"{title}, {language}",
+        lambda: render_template("clear.html", view=opinions.view(language, said, SLIP.code)),
+    )
 
 
 def _plate(name: str, language: str) -> Plate:
