@@ -183,6 +183,7 @@ class Section:
     opinion: str
     released: str
     language: str
+    languages: tuple[tuple[str, str], ...]  # that the patient's page can be given in: code and name
     feedback_url: str
     release_url: str
     handout_url: str
@@ -232,6 +233,7 @@ def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
         opinion=_opinion(each.opinion),
         released=_released(each, zone),
         language=each.language,
+        languages=tuple((code, say(code, "handout.language-name")) for code in words.LANGUAGES),
         feedback_url=each.feedback_url if visible and found.predictions else "",
         release_url=each.release_url,
         handout_url=each.handout_url,

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,7 +53,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             ROOT / room, house / room, ignore=shutil.ignore_patterns("__pycache__", "artifacts", "*.onnx")
         )
     (house / "webapp" / "words" / "xq.toml").write_text(made_up(), encoding="utf-8")
-    ran = subprocess.run(  # noqa: S603  # our own interpreter, our own copy
+    ran = subprocess.run(  # our own interpreter, our own copy
         [sys.executable, "-c", SCRIPT, str(house / "page.pdf")],
         cwd=house,
         capture_output=True,

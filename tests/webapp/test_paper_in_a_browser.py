@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
+from tests.webapp import pages
 from tests.webapp.cases import HANDOUTS, leaflet
 from tests.webapp.test_faces_in_a_browser import WIDER, Shop, shop  # noqa: F401
-from tests.webapp import pages
 from webapp import opinions, words
 
 pytestmark = pytest.mark.browser
