@@ -24,9 +24,9 @@ HEAVY = {"torch", "shap", "lightgbm", "pandas", "sklearn"}
 FACES = (
     *("cards", "result", "answer", "reasons", "bedside", "handout", "about", "charts", "words", "question"),
     *("repeats", "writes", "look", "plots", "glance", "hours", "nextdraw", "peers", "plain", "provenance"),
-    *("origin", "supposing"),
+    *("origin", "supposing", "telling", "matrix", "opinions"),
 )
-DOORS = ("hooks", "launch", "pages", "models", "sources", "gallery", "cli")
+DOORS = ("hooks", "launch", "pages", "models", "sources", "gallery", "cli", "clear")
 
 
 def modules(room: str) -> Iterator[Path]:

@@ -25,6 +25,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     # Imported here, so that a face or a batch process can be used without opening every door.
     from webapp import (
         audit,
+        clear,
         cli,
         cookieless,
         errors,
@@ -60,6 +61,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     pages.install(app)  # /result /handout/<id>
     models.install(app)  # /about
     sources.install(app)  # /assessments/<id>/values
+    clear.install(app)  # /c: how clear was the patient's page, for its readers
     if settings.mode == "demonstration":
         gallery.install(app)  # /gallery: every state of every face
     cli.install(app)  # flask --app wsgi score, db-upgrade

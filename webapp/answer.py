@@ -180,6 +180,7 @@ class Section:
     disagreements: tuple[Choice, ...]  # why one may disagree
     released: str
     language: str
+    languages: tuple[tuple[str, str], ...]  # that the patient's page can be given in: code and name
     feedback_url: str
     release_url: str
     handout_url: str
@@ -244,6 +245,7 @@ def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
         disagreements=tuple(Choice(code, say("en", f"disagree.{code}"), False) for code in DISAGREEMENTS),
         released=_released(each, zone),
         language=each.language,
+        languages=tuple((code, say(code, "handout.language-name")) for code in words.LANGUAGES),
         feedback_url=each.feedback_url if visible and found.predictions else "",
         release_url=each.release_url,
         handout_url=each.handout_url,

@@ -38,6 +38,7 @@ from webapp import (
     reading,
     recall,
     security,
+    slips,
     streaming,
     visits,
     words,
@@ -151,6 +152,7 @@ def release(key: str) -> Response:
     if request.form.get("read") != "yes":
         raise MalformedRequest("read the patient's page first, and say that you have", "read")
     rooms.ledger.release(recorded.id, visit.grant.user, language, rooms.clock())
+    slips.lay(rooms, recorded, language)
     audit.seen(rooms, "released", visit, recorded.id)
     return _see(url_for("pages.patient_page", key=recorded.id, visit=visit.id, language=language))
 
@@ -344,8 +346,8 @@ def _handout(rooms: Rooms, visit: Visit, recorded: Recorded) -> handout.HandoutV
     released = [each for each in rooms.ledger.released(recorded.id) if each.language == language]
     who = visits.identity_of(visit)
 
-    def address(endpoint: str, spoken: str) -> str:
-        return url_for(endpoint, key=recorded.id, visit=visit.id, language=spoken, paper=paper)
+    def address(endpoint: str, spoken: str, sheet: str = paper) -> str:
+        return url_for(endpoint, key=recorded.id, visit=visit.id, language=spoken, paper=sheet)
 
     return handout.view(
         recorded.assessment,
@@ -357,7 +359,9 @@ def _handout(rooms: Rooms, visit: Visit, recorded: Recorded) -> handout.HandoutV
         paper=paper,
         released_by=visit.tenant.name if released else "",
         released_at=released[0].at if released else None,
-        pdf_url=address("pages.patient_pdf", language),
+        slip=slips.of(rooms, recorded, language) if released else None,
+        papers={sheet: address("pages.patient_pdf", language, sheet) for sheet in ("letter", "a4")},
+        unspoken=handout.unspoken(visit.about("language")),
         back_url=url_for("pages.stored", visit=visit.id),
         languages={code: address("pages.patient_page", code) for code in words.LANGUAGES if code != language},
     )

@@ -22,6 +22,7 @@ from ehr.reach import Reach
 from ehr.tenants import Tenants, load_tenants
 from ehr.trust import KeySource
 from governance.audit import AuditTrail
+from governance.clarity import ClarityBook
 from governance.ledger import Ledger
 from governance.store import Store, migrate, open_store
 from inference import model as models_of_inference
@@ -99,6 +100,11 @@ class Rooms:
     def audit(self) -> AuditTrail:
         """Who did what with it, and who was refused."""
         return AuditTrail(self.store, self.ledger, clock=self.clock)
+
+    @cached_property
+    def clarity(self) -> ClarityBook:
+        """How clear readers found the patient's page."""
+        return ClarityBook(self.store, clock=self.clock)
 
     @cached_property
     def vault(self) -> Vault:

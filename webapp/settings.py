@@ -77,6 +77,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "ORDERTIME_FEEDBACK_A_MINUTE": "6000",
     "ORDERTIME_LAUNCHES_A_MINUTE": "1200",
     "ORDERTIME_PAPERS_A_MINUTE": "30",
+    "ORDERTIME_CLARITY_A_MINUTE": "60",
     "ORDERTIME_PROXIES": "0",
     "ORDERTIME_PRIVATE_NETWORKS": "",
     "PROMETHEUS_MULTIPROC_DIR": "",
@@ -86,6 +87,7 @@ LIMITED: Final = (
     "feedback",
     "launches",
     "papers",
+    "clarity",
 )  # doors with a limit; why so much: docs/settings.md
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, delete, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from governance.audit import AuditTrail
+from governance.clarity import ClarityBook, PageKind
 from governance.entries import Feedback, Repeat, Suggestion
 from governance.errors import LedgerRefusal, LedgerUnavailable, SetupError
 from governance.ledger import Ledger
@@ -342,6 +343,8 @@ def filled(ledger: Ledger) -> None:
     ledger.release(kept.id, "Practitioner/1", "es")
     ledger.viewed(kept.id, user="Practitioner/1", where="result")
     AuditTrail(ledger._store, ledger, clock=lambda: NOON).note("viewed", door="/result", tenant="north")
+    page = PageKind("north", "ventilation-need", "0.2.0", "assessed", "en", "0123456789ab")
+    ClarityBook(ledger._store, clock=lambda: NOON).keep(page, 4)
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)

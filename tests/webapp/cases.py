@@ -13,13 +13,14 @@ from typing import Any
 from governance import codec
 from inference.assessment import Assessment, State
 from tests.webapp import examples, pages
-from webapp import cards, handout, result
+from webapp import cards, handout, result, words
 from webapp.gallery.stored import FOLDER, PEERS
 from webapp.writes import Write
 
 GOLDEN = Path(__file__).with_name("golden")
 BANNER = result.Banner("Whitfield, Marcus T.", date(1954, 3, 8), "male", "0048213")
 LAUNCH = "https://ordertime.example/launch"
+SLIP = handout.Slip("https://ordertime.example.org/c/K7QM3F2X", "K7QM3F2X")
 UUID = "5c9e1a52-53a7-4f5d-9d0c-1f6f0a7f3b11"
 
 PAGES: Mapping[str, tuple[tuple[Assessment, State], ...]] = {
@@ -90,6 +91,16 @@ HANDOUTS: Mapping[str, tuple[Assessment, State]] = {
     "child": (examples.VENTILATION_CHILD, State.ACTIVE),
     "silent": (examples.VENTILATION_ASSESSED, State.SILENT),
     "suspended": (examples.VENTILATION_ASSESSED, State.SUSPENDED),
+    "ventilation-high": (examples.VENTILATION_HIGH, State.ACTIVE),
+    "troponin-disagree": (examples.TROPONIN_DISAGREE, State.ACTIVE),
+    "unsure": (examples.VENTILATION_INDETERMINATE, State.ACTIVE),
+    "outside-training": (examples.VENTILATION_OUTSIDE, State.ACTIVE),
+    "stale": (examples.VENTILATION_STALE, State.ACTIVE),
+    "troponin-old": (examples.TROPONIN_OLD, State.ACTIVE),
+    "too-little": (examples.VENTILATION_INSUFFICIENT, State.ACTIVE),
+    "ventilated-earlier": (examples.VENTILATION_EARLIER, State.ACTIVE),
+    "rule-only-silent": (examples.TROPONIN_RULE_IN, State.SILENT),
+    "rule-only-suspended": (examples.TROPONIN_ASSESSED, State.SUSPENDED),
     "truncated": (replace(examples.TROPONIN_PLANNED, truncated=True), State.DEMONSTRATION),
 }
 
@@ -156,6 +167,7 @@ def leaflet_of(found: Assessment, state: State, language: str, /, **more: Any) -
         "born": date(1954, 3, 8),
         "released_by": "Dr. Ana Ruiz",
         "released_at": examples.OPENED,
+        "slip": SLIP,
     }
     return pages.render("handout.html", view=handout.view(found, **{**values, **more}))
 
@@ -164,7 +176,7 @@ def texts() -> dict[str, str]:
     """Every golden file's name and what it should hold."""
     found = {f"page-{name}.txt": pages.text(page(name)) for name in PAGES}
     for name in HANDOUTS:
-        found |= {f"handout-{name}-{code}.txt": pages.text(leaflet(name, code)) for code in ("en", "es")}
+        found |= {f"handout-{name}-{code}.txt": pages.text(leaflet(name, code)) for code in words.LANGUAGES}
     for name, each in examples.EVERY.items():
         for state in State:
             said = card(each, state)

@@ -252,6 +252,15 @@ VENTILATION_LOW = replace(
     trail=trail(0.024, *(0.031, 0.03, 0.028) * 8),
     supposed=(Supposed("lactate", "Lactate", None, 0.022, 0.071, 0.6, 14.0),),
 )
+VENTILATION_HIGH = replace(
+    VENTILATION_ASSESSED,
+    predictions=(
+        Prediction("ventilation-6h", 6, 0.41, 0.27, 0.56, members=(0.33, 0.38, 0.41, 0.45, 0.5)),
+        Prediction("ventilation-12h", 12, 0.58, 0.42, 0.73, members=(0.5, 0.55, 0.58, 0.62, 0.67)),
+        Prediction("ventilation-24h", 24, 0.72, 0.56, 0.85, members=(0.64, 0.69, 0.72, 0.76, 0.8)),
+    ),
+    explanation=None,
+)
 VENTILATION_INDETERMINATE = replace(
     VENTILATION_ASSESSED,
     status=Status.INDETERMINATE,
@@ -295,6 +304,9 @@ VENTILATION_EXCLUDED = replace(
     reason=Phrase("already-ventilated", {"since": "2026-11-23T08:40:00+00:00"}),
     missing=(),
     scores=(ROX_NOT,),
+)
+VENTILATION_EARLIER = replace(
+    VENTILATION_EXCLUDED, reason=Phrase("ventilated-earlier", {"since": "2026-11-21T02:10:00+00:00"})
 )
 VENTILATION_CHILD = replace(
     _NO_NUMBER,
@@ -523,6 +535,13 @@ TROPONIN_CENSORED = replace(
     agreement="",
     draws=(hs(5, 3.9, bound="<", sent="<5"), hs(9, 0.7)),
 )
+TROPONIN_OLD = replace(
+    TROPONIN_RULE_IN,
+    reason=Phrase("troponin-old", {"hours": 31.0, "limit": 24}),
+    rules=(replace(UDMI_RISING, verdict="observe", pattern="flat-high"),),
+    agreement="",
+    draws=(hs(61, 37.2), hs(63, 31.0)),
+)
 TROPONIN_NONE = replace(
     TROPONIN_RULE_IN,
     status=Status.INSUFFICIENT,
@@ -614,16 +633,19 @@ TROPONIN_DEAF = replace(
 EVERY = {
     "ventilation-assessed": VENTILATION_ASSESSED,
     "ventilation-low": VENTILATION_LOW,
+    "ventilation-high": VENTILATION_HIGH,
     "ventilation-indeterminate": VENTILATION_INDETERMINATE,
     "ventilation-outside": VENTILATION_OUTSIDE,
     "ventilation-stale": VENTILATION_STALE,
     "ventilation-insufficient": VENTILATION_INSUFFICIENT,
     "ventilation-excluded": VENTILATION_EXCLUDED,
+    "ventilation-earlier": VENTILATION_EARLIER,
     "ventilation-child": VENTILATION_CHILD,
     "troponin-rule-in": TROPONIN_RULE_IN,
     "troponin-assessed": TROPONIN_ASSESSED,
     "troponin-disagree": TROPONIN_DISAGREE,
     "troponin-censored": TROPONIN_CENSORED,
+    "troponin-old": TROPONIN_OLD,
     "troponin-none": TROPONIN_NONE,
     "troponin-first": TROPONIN_FIRST,
     "troponin-first-planned": TROPONIN_FIRST_PLANNED,

@@ -9,7 +9,7 @@ from typing import Final
 from flask import render_template
 
 from inference.assessment import State
-from webapp import handout, words
+from webapp import handout, opinions, words
 from webapp.gallery.registry import Face, Plate
 from webapp.gallery.stored import OPENED, ZONE, stored
 
@@ -28,8 +28,20 @@ STATES: Final[dict[str, tuple[str, State]]] = {  # name -> stored assessment and
     "child": ("ventilation-child", State.ACTIVE),
     "silent": ("ventilation-assessed", State.SILENT),
     "suspended": ("ventilation-assessed", State.SUSPENDED),
+    "ventilation-high": ("ventilation-high", State.ACTIVE),
+    "troponin-disagree": ("troponin-disagree", State.ACTIVE),
+    "unsure": ("ventilation-indeterminate", State.ACTIVE),
+    "outside-training": ("ventilation-outside", State.ACTIVE),
+    "stale": ("ventilation-stale", State.ACTIVE),
+    "troponin-old": ("troponin-old", State.ACTIVE),
+    "too-little": ("ventilation-insufficient", State.ACTIVE),
+    "ventilated-earlier": ("ventilation-earlier", State.ACTIVE),
+    "rule-only-silent": ("troponin-rule-in", State.SILENT),
+    "rule-only-suspended": ("troponin-assessed", State.SUSPENDED),
     "truncated": ("troponin-planned", State.DEMONSTRATION),
 }
+OPINIONS: Final = ("", "choose", "unknown", "wait", "thanks")  # what became of the last try
+SLIP: Final = handout.Slip("https://ordertime.example.org/c/K7QM3F2X", "K7QM3F2X")
 
 
 def page(name: str, language: str) -> handout.HandoutView:
@@ -45,11 +57,23 @@ def page(name: str, language: str) -> handout.HandoutView:
         born=date(1954, 3, 8),
         released_by="Dr. Ana Ruiz",
         released_at=OPENED,
+        slip=SLIP,
     )
 
 
 def _plates() -> tuple[Plate, ...]:
-    return tuple(_plate(name, language) for name in STATES for language in words.LANGUAGES)
+    pages = [_plate(name, language) for name in STATES for language in words.LANGUAGES]
+    return (*pages, *(_opinion(said, language) for said in OPINIONS for language in words.LANGUAGES))
+
+
+def _opinion(said: str, language: str) -> Plate:
+    """The page on which a reader says how clear it was."""
+    title = f"clear-{said or 'asked'}"
+    return Plate(
+        f"{title}-{language}",
+        f"{title}, {language}",
+        lambda: render_template("clear.html", view=opinions.view(language, said, SLIP.code)),
+    )
 
 
 def _plate(name: str, language: str) -> Plate:
