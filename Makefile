@@ -12,13 +12,17 @@ BIN    := $(VENV)/bin
 ACROSS := .venv-federated
 export EHR_PORT APP_PORT
 
-.PHONY: demo test check lint types conformance golden train federate bench sbom clean
+.PHONY: demo test check lint types conformance golden train federate bench sbom peers clean
 
 demo: $(VENV)/.run
 	@exec $(BIN)/python -m demo.up
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+peers: $(VENV)/.dev ## Medplum's own packages, and the tests against them and the other peers
+	npm install --prefix tests/peers/medplum --no-save --no-audit --no-fund --no-package-lock
+	$(BIN)/python -m pytest tests/peers
 
 check: lint types test
 
