@@ -148,7 +148,9 @@ def _any(error: Exception) -> Response:
 
 def _said(error: Exception) -> str:
     if isinstance(error, EhrUnavailable):
-        return f"the hospital's server gave no usable answer, so nothing is advised ({error})"
+        wait = getattr(error, "retry_after", 0.0)
+        again = f": ask again in {wait:.0f} s" if wait else ": ask again later"
+        return f"the hospital's server gave no usable answer, so nothing is advised ({error}){again}"
     return str(error)
 
 

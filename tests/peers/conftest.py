@@ -1,4 +1,4 @@
-"""The stand-in hospital, for its patients, and the answers it gets from the app: what a peer's answers are held against."""
+"""The stand-in hospital, for its patients, and the app's answers about them."""
 
 from __future__ import annotations
 

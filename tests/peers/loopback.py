@@ -1,4 +1,4 @@
-"""Peers on loopback that answer as somebody else's servers are documented to, and an app that has their tenant file alone.
+"""Peers on loopback that answer as others' servers are documented to, and an app that has their tenant file alone.
 
 Charts come from the stand-in hospital's patients. The app is told nothing but the template in tenants/templates, its
 placeholders filled in and https hosts exchanged for loopback addresses.

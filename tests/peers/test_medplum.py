@@ -36,7 +36,7 @@ def few(house: House) -> list[dict[str, Any]]:
     """The chart with its newest Observations alone: the router searches all it holds anew for every question."""
     rows = chart(house, SICK)
     seen = [row for row in rows if row["resourceType"] == "Observation"]
-    newest = sorted(seen, key=lambda row: str(row.get("effectiveDateTime", "")), reverse=True)[:120]
+    newest = sorted(seen, key=lambda row: str(row.get("effectiveDateTime", "")), reverse=True)[:30]
     return [*(row for row in rows if row["resourceType"] != "Observation"), *newest]
 
 
@@ -53,12 +53,13 @@ def medplum(house: House) -> Iterator[str]:
     try:
         server.stdin.write(json.dumps(seed))
         server.stdin.close()
+        server.stdin = None
         port = server.stdout.readline().strip()
         assert port.isdecimal(), "the router did not start"
         yield f"http://127.0.0.1:{port}"
     finally:
         server.kill()
-        server.wait(30)
+        server.communicate()
 
 
 def tenant(url: str) -> str:
