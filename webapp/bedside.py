@@ -222,5 +222,5 @@ def _forecast(found: Assessment, zone: tzinfo) -> plots.Forecast | None:
             key = f"outcomes.mark{question.suffix(found)}"
             when = say("en", key, hours=p.hours, **question.fields(found, zone))
             fan = tuple((each.hours, each.value, each.value_low, each.value_high) for each in found.ahead)
-            return plots.Forecast(value, low, high, when, fan)
+            return plots.Forecast(value, low, high, when, fan, found.draw_in)
     return None

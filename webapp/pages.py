@@ -136,7 +136,7 @@ def opinion(key: str) -> Response:
         detail={"opinion": chosen, "reason": reason if chosen == "disagree" else "", "comment": comment},
     )
     audit.seen(rooms, "opinion", visit, recorded.id)
-    return _back(visit, recorded)
+    return _back(visit, recorded, "-doing")
 
 
 @door.post("/assessments/<key>/release")
@@ -168,7 +168,7 @@ def write(key: str) -> Response:
         back = url_for("pages.stored", visit=visit.id, _anchor=recorded.assessment.model)
         return errors.page(error.status, error.key, error, back_url=back)
     audit.seen(rooms, "written", visit, recorded.id)
-    return _back(visit, recorded)
+    return _back(visit, recorded, "-writing")
 
 
 @door.get("/result/look.css")
@@ -374,8 +374,10 @@ def _asked(rooms: Rooms, key: str) -> tuple[Visit, Recorded]:
     return visit, recall.recorded(rooms, visit, key)
 
 
-def _back(visit: Visit, recorded: Recorded) -> Response:
-    return _see(url_for("pages.stored", visit=visit.id, _anchor=recorded.assessment.model))
+def _back(visit: Visit, recorded: Recorded, place: str = "") -> Response:
+    """Back to the answer, or to the `place` in its details that the form stood in."""
+    anchor = f"{recorded.assessment.model}{place}"
+    return _see(url_for("pages.stored", visit=visit.id, _anchor=anchor))
 
 
 def _see(url: str) -> Response:

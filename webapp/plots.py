@@ -40,7 +40,8 @@ class Point:
 class Forecast:
     """The expected next value with its 80 % interval, and in words the time it is good for ("within 24 h").
 
-    `fan`: the same for draws at several times, as (hours ahead, value, low, high), soonest first.
+    `fan`: the same for draws at several times, as (hours ahead, value, low, high), soonest first; `planned`: hours to
+    the draw that was asked about.
     """
 
     value: float
@@ -48,6 +49,7 @@ class Forecast:
     high: float
     when: str
     fan: tuple[tuple[float, float, float, float], ...] = ()
+    planned: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,12 @@ def _fan(forecast: Forecast, scale: _Scale, now: float) -> list[str]:
     upper = [f"{x(hours)},{scale.y(high)}" for hours, _, _, high in forecast.fan]
     lower = [f"{x(hours)},{scale.y(low)}" for hours, _, low, _ in reversed(forecast.fan)]
     middle = " ".join(f"{x(hours)},{scale.y(value)}" for hours, value, _, _ in forecast.fan)
-    last = forecast.fan[-1]
+    end, value = forecast.fan[-1][0], forecast.fan[-1][1]
+    if forecast.planned is not None:  # the planned draw's own bar, and its value
+        end, value = forecast.planned, forecast.value
+    low, high, at = scale.y(forecast.low), scale.y(forecast.high), x(end)
+    bar = f'<line class="planned" x1="{at}" y1="{low}" x2="{at}" y2="{high}"/>'
+    under = "hours ahead" if forecast.planned is None else f"next draw {forecast.when}"
     marks = [
         f'<text class="tick" x="{x(hours)}" y="{y + 16}" text-anchor="middle">+{hours}</text>'
         for hours in TICKS_AHEAD
@@ -146,10 +153,11 @@ def _fan(forecast: Forecast, scale: _Scale, now: float) -> list[str]:
     return [
         f'<polygon class="expected" points="{" ".join(upper + lower)}"/>',
         f'<polyline class="expected-middle" points="{middle}"/>',
-        f'<text class="draw-text" x="{x(last[0])}" y="{scale.y(last[1]) - 5:.1f}" text-anchor="end">'
-        f"{words.number(words.rough(last[1]))}</text>",
+        bar if forecast.planned is not None else "",
+        f'<text class="draw-text" x="{max(at, now + 24)}" y="{scale.y(value) - 5:.1f}" text-anchor="end">'
+        f"{words.number(words.rough(value))}</text>",
         *marks,
-        f'<text class="tick" x="{x(16)}" y="{y + 28}" text-anchor="middle">hours ahead</text>',
+        f'<text class="tick" x="{x(14)}" y="{y + 28}" text-anchor="middle">{escape(under)}</text>',
     ]
 
 
@@ -191,7 +199,7 @@ def _band(forecast: Forecast | None) -> list[float]:
     if forecast is None:
         return []
     ends = [end for _, _, low, high in forecast.fan for end in (low, high)]
-    return ends or [forecast.low, forecast.high]
+    return [*ends, forecast.low, forecast.high]
 
 
 class _time_axis:

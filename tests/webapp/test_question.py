@@ -36,7 +36,7 @@ def test_a_page_for_a_planned_draw_says_when_it_is_by_distance_and_by_the_clock(
         in said
     )
     assert "if drawn 3 h from now (09:12)." in said
-    assert "next drawin 3 h" in said  # beside the bar of the forecast
+    assert "next draw in 3 h" in said  # under the fan of the forecast
     assert "within 24 h" not in said
 
 
