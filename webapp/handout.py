@@ -29,7 +29,7 @@ BASE: Final = "http://printed.invalid/"  # what the printed page's relative addr
 SET: Final = """
 body {{ line-height: {line} !important }} .big {{ font-size: {big}pt !important; margin-block: {gap}pt !important }}
 h1 {{ font-size: {title}pt !important }} h2 {{ font-size: {head}pt !important; margin-block-start: {gap}pt !important }}
-.clear, footer {{ margin-block-start: {gap}pt !important }}
+.clear, footer {{ margin-block-start: {gap}pt !important }} .ask li {{ display: block !important }}
 @page letter {{ margin: {edge} !important }} @page a4 {{ margin: {edge} !important }}
 """
 RUN_ON: Final = """
