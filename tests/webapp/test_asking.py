@@ -236,7 +236,7 @@ def test_a_first_troponin_ordered_for_later_gets_a_card_about_the_first(house: H
     assert found.assessment.hours_ahead == pytest.approx(2.0, abs=0.02)
     (card,) = cards
     text = (card["summary"] + card["detail"]).replace("\u00a0", " ")
-    assert "No troponin is back yet. Second at least 20 % above the first" in text
+    assert "No troponin is back yet; planned in 2 h. Second at least 20 % above the first" in text
     assert "for a first draw 2 h from now" in text
     assert "latest" not in text
 
