@@ -31,6 +31,9 @@ from sqlalchemy.types import TypeDecorator
 
 from governance.errors import LedgerRefusal
 
+# What outcomes are told apart by: coarse, and none of them names anybody.
+TRAITS: Final = ("care_unit", "sex", "age_band", "race", "ethnicity", "language", "site", "insurance")
+
 metadata: Final = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -230,6 +233,36 @@ audit = Table(
     _assessment(),
     Index("ix_audit_by_time", "at", "id"),
     Index("ix_audit_by_tenant", "tenant", "at"),
+)
+
+# What became of the patient an answer was about. What is asked of outcomes by the million is copied here from
+# `assessments` and `predictions`, which never change: no reader has to join.
+outcomes = Table(
+    "outcomes",
+    metadata,
+    _identity(),
+    _assessment(nullable=False),
+    Column("outcome", String(60), nullable=False),
+    Column("source", String(20), nullable=False),  # "rule" or "review"; a review outranks a rule
+    Column("label", String(20), nullable=False),  # "yes", "no", "early", "unknown"
+    Column("reason", String(100), nullable=False),  # a code: why it is unknown, or the rule that settled it
+    Column("happened_at", Instant),
+    Column("known_at", Instant, nullable=False),  # the last moment the hospital's record was complete to
+    Column("recorded_at", Instant, nullable=False),
+    Column("value", Float),  # of the next measurement, in the prediction's unit
+    _pseudonym("reviewer", nullable=False),  # "" where a rule settled it
+    Column("tenant", String(100), nullable=False),
+    _pseudonym("pseudonym", nullable=False),
+    Column("model", String(60), nullable=False),
+    Column("version", String(60), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Column("hours", Integer, nullable=False),
+    Column("probability", Float),
+    *(Column(name, String(60), nullable=False) for name in TRAITS),  # "": not known
+    UniqueConstraint("assessment_id", "outcome", "source", name="uq_outcomes_settled_once"),
+    Index("ix_outcomes_by_moment", "tenant", "model", "outcome", "as_of", "id"),
 )
 
 # Short-lived state of all workers (webapp.sessions): the one table that forgets.

@@ -24,6 +24,7 @@ from governance.audit import AuditTrail
 from governance.entries import Feedback, Repeat, Suggestion
 from governance.errors import LedgerRefusal, LedgerUnavailable, SetupError
 from governance.ledger import Ledger
+from governance.outcomes import Outcome, Outcomes
 from governance.store import Store, migrate, open_store, roll_back
 from governance.tables import APPEND_ONLY, assessments, ephemera, metadata
 from inference.assessment import State
@@ -341,6 +342,10 @@ def filled(ledger: Ledger) -> None:
     ledger.feedback([Feedback("c", "accepted", NOON)], tenant="north")
     ledger.release(kept.id, "Practitioner/1", "es")
     ledger.viewed(kept.id, user="Practitioner/1", where="result")
+    happened = NOON + timedelta(hours=3)
+    Outcomes(ledger._store, clock=lambda: NOON + timedelta(days=2)).record(
+        Outcome(kept.id, "ventilation-24h", "yes", known_at=happened, happened_at=happened)
+    )
     AuditTrail(ledger._store, ledger, clock=lambda: NOON).note("viewed", door="/result", tenant="north")
 
 
