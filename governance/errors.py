@@ -12,6 +12,7 @@
         │       ├── OutcomeOutside      after the prediction's hours, or settled before they were over
         │       ├── OutcomeSkewed       a clock is ahead of ours by more than is forgiven
         │       └── OutcomeDisputed     the same source said otherwise before
+        ├── GateRefusal         a gate file, an approval or a key that must not be believed
         ├── Unreadable          sealed under another secret, moved to another row, or damaged
         └── CodecError          not an assessment, or not one of this version
 
@@ -78,6 +79,10 @@ class OutcomeDisputed(OutcomeRefusal):
     """The same source settled this outcome before, and otherwise. The first stays; a person must look."""
 
     code = "disputed"
+
+
+class GateRefusal(GovernanceError):
+    """A gate file, an approval or a key that must not be believed: which one, and why."""
 
 
 class Unreadable(GovernanceError):

@@ -161,7 +161,7 @@ def per_patient(days: Days, threshold: float) -> tuple[Floats, Floats]:
 
 
 def _summed(days: Days, flags: Any) -> Floats:
-    return np.bincount(days.patient, weights=flags, minlength=days.patients)
+    return np.bincount(days.patient, weights=flags, minlength=days.patients).astype(float)
 
 
 def _groups(days: Days, missed: Floats, positive: Floats, smallest: int, seed: int) -> tuple[Group, ...]:

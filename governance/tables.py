@@ -265,6 +265,41 @@ outcomes = Table(
     Index("ix_outcomes_by_moment", "tenant", "model", "outcome", "as_of", "id"),
 )
 
+# The change log: every line names the one before by its digest, so that none can be changed, dropped or moved.
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("tenant", String(100), nullable=False),  # "" for the whole installation
+    Column("kind", String(40), nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("modification", Text, nullable=False),  # the three headings of a change control plan
+    Column("protocol", Text, nullable=False),
+    Column("impact", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Index("ix_changes_by_tenant", "tenant", "number"),
+)
+
+# What a gate came to, each time it was weighed. The last row is the state the doors go by.
+readings = Table(
+    "readings",
+    metadata,
+    _identity(),
+    Column("tenant", String(100), nullable=False),
+    Column("model", String(60), nullable=False),
+    Column("outcome", String(60), nullable=False),
+    Column("care_unit", String(60), nullable=False),  # "" for the whole site
+    Column("version", String(60), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("since", Instant, nullable=False),  # when that state began
+    Column("gate", String(64), nullable=False),  # digest of the configured gate
+    Column("body", Text, nullable=False),  # figures, what is missing, approvals and the trade-off, as JSON
+    Index("ix_readings_by_gate", "tenant", "model", "outcome", "care_unit", "at"),
+)
+
 # Short-lived state of all workers (webapp.sessions): the one table that forgets.
 ephemera = Table(
     "ephemera",
