@@ -23,7 +23,7 @@ MAX_BODY = 8 * 1024 * 1024  # a hook with a prefetch of some thousand Observatio
 def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     """The app. `rooms` is given by tests that bring their own clock, transport or models."""
     # Imported here, so that a face or a batch process can be used without opening every door.
-    from webapp import audit, cli, cookieless, errors, hooks, launch, ops, pages, security
+    from webapp import audit, cli, cookieless, errors, governing, hooks, launch, ops, pages, security
     from webapp.rooms import Rooms
 
     app = Flask("ordertime", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
@@ -45,5 +45,6 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     hooks.install(app)  # the CDS Hooks door: discovery, services, feedback
     launch.install(app)  # the SMART door: /launch /callback /.well-known/jwks.json
     pages.install(app)  # /result /handout/<id> /about
+    governing.install(app)  # /gate/<site>
     cli.install(app)  # flask --app wsgi score, db-upgrade
     return app

@@ -13,11 +13,13 @@ from datetime import datetime, timedelta
 from ehr.laboratory import completed
 from ehr.tenants import ModelPolicy, Tenant
 from governance.ledger import Ledger
+from governance.readings import Readings
 from inference import gates
 from inference.assess import assess
 from inference.assessment import TROPONIN, Assessment
 from inference.chart import Record
 from inference.model import Model
+from webapp import standing
 
 SEED = 20260901  # of the sampled part of an explanation; stored with every assessment
 
@@ -47,7 +49,7 @@ class Consultation:
 
 
 def consult(
-    record: Record, models: Iterable[Model], ledger: Ledger, occasion: Occasion
+    record: Record, models: Iterable[Model], ledger: Ledger, readings: Readings, occasion: Occasion
 ) -> tuple[Consultation, ...]:
     """Assess `record` at the occasion's moment with each model, write the ledger, return what was written.
 
@@ -64,7 +66,9 @@ def consult(
                 hours_ahead=occasion.hours_ahead if model.name == TROPONIN else None,
             ),
             ledger,
+            readings,
             occasion,
+            (model.outcomes[-1], chart.person.care_unit),
         )
         for model in models
     )
@@ -84,8 +88,10 @@ def draw_of(assessment: Assessment) -> datetime | None:
     return None if hours is None else assessment.as_of + timedelta(hours=hours)
 
 
-def _remembered(assessment: Assessment, ledger: Ledger, occasion: Occasion) -> Consultation:
-    policy = occasion.tenant.models[assessment.model]
+def _remembered(
+    assessment: Assessment, ledger: Ledger, readings: Readings, occasion: Occasion, gate: tuple[str, str]
+) -> Consultation:
+    policy = standing.policy(readings, occasion.tenant, assessment, *gate, occasion.moment)
     kept = ledger.record(
         assessment,
         tenant=occasion.tenant.id,
@@ -96,5 +102,6 @@ def _remembered(assessment: Assessment, ledger: Ledger, occasion: Occasion) -> C
         hook=occasion.hook,
         user=occasion.user,
         state=policy.state,
+        threshold=policy.threshold,
     )
     return Consultation(kept.id, kept.assessment, policy)

@@ -61,7 +61,7 @@ def consulted(rooms: Rooms, visit: Visit, draw: datetime | None) -> tuple[Consul
             encounter=visit.grant.encounter or "",
             hours_ahead=hours_to(draw, moment),
         )
-        found = consult(record, rooms.models.values(), rooms.ledger, occasion)
+        found = consult(record, rooms.models.values(), rooms.ledger, rooms.readings, occasion)
     who = identity(visit.grant.patient, reading.resources)
     visits.remember(rooms, visit, _about(rooms, visit, who, found, reading.foreign, draw))
     for each in found:

@@ -48,6 +48,8 @@ class Settings:
     limits: Mapping[str, int]  # of each door, calls a minute; 0: no limit
     proxies: int  # how many proxies of ours write X-Forwarded-For
     metrics_folder: str  # where the workers' counters meet; "" for a single process
+    gates: Path  # folder with one gate file a site, approvals in it
+    approvers: Path  # file of those who may approve, with their public keys
     warnings: tuple[str, ...] = ()
 
     @property
@@ -75,6 +77,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "ORDERTIME_PAPERS_A_MINUTE": "30",
     "ORDERTIME_PROXIES": "0",
     "PROMETHEUS_MULTIPROC_DIR": "",
+    "ORDERTIME_GATES": str(ROOT / "gates"),
+    "ORDERTIME_APPROVERS": str(ROOT / "gates" / "approvers.toml"),
 }
 LIMITED: Final = (
     "hooks",
@@ -114,6 +118,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         ),
         proxies=_count("ORDERTIME_PROXIES", told["ORDERTIME_PROXIES"]),
         metrics_folder=told["PROMETHEUS_MULTIPROC_DIR"],
+        gates=Path(told["ORDERTIME_GATES"]),
+        approvers=Path(told["ORDERTIME_APPROVERS"]),
         warnings=tuple(warnings),
     )
     _no_debugging(settings, environment)
