@@ -4,6 +4,7 @@
 # make train  both models, from the open data (see training/README.md)
 # make sbom   what the app runs on, as CycloneDX JSON: build/sbom.json
 # make conformance  docs/conformance.md, from the tests that cite each item
+# make golden  what every face says in every state, written anew: read the diff before it is committed
 # make federate  the network trained across sites, beside each site alone and all rows pooled
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
@@ -11,13 +12,17 @@ BIN    := $(VENV)/bin
 ACROSS := .venv-federated
 export EHR_PORT APP_PORT
 
-.PHONY: demo test check lint types conformance train federate bench sbom clean
+.PHONY: demo test check lint types conformance golden train federate bench sbom peers clean
 
 demo: $(VENV)/.run
 	@exec $(BIN)/python -m demo.up
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+peers: $(VENV)/.dev ## Medplum's own packages, and the tests against them and the other peers
+	npm install --prefix tests/peers/medplum --no-save --no-audit --no-fund --no-package-lock
+	$(BIN)/python -m pytest tests/peers
 
 check: lint types test
 
@@ -30,6 +35,10 @@ types: $(VENV)/.dev
 
 conformance: $(VENV)/.dev
 	$(BIN)/python -m tests.conformance
+
+golden: $(VENV)/.dev
+	$(BIN)/python -m tests.webapp.cases
+	$(BIN)/python -m tests.webapp.test_bundle_to_faces
 
 train: $(VENV)/.train
 	$(BIN)/python -m training run --task all

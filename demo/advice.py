@@ -27,6 +27,7 @@ SHARED = (
     "DeviceUseStatement",
     "DiagnosticReport",
     "MedicationRequest",
+    "ServiceRequest",
 )
 SCOPE = " ".join(f"patient/{name}.rs" for name in SHARED)
 

@@ -81,16 +81,19 @@ def parse_json(body: bytes) -> Any:
 
 
 def discovery(
-    titles: Mapping[str, tuple[str, str]], quirks: frozenset[str] = frozenset()
+    titles: Mapping[str, tuple[str, str]], quirks: frozenset[str] = frozenset(), *, orders: bool = False
 ) -> dict[str, Any]:
-    """The discovery document: each service (id -> title, description) on the hooks a site with `quirks` fires."""
+    """The discovery document: each service (id -> title, description) on the hooks a site with `quirks` fires.
+
+    `orders`: its cards offer something to order, so the orders in force are asked for too.
+    """
     services = [
         {
             "hook": hook,
             "id": name,
             "title": title,
             "description": text,
-            "prefetch": dict(prefetch_templates(name, quirks)),
+            "prefetch": dict(prefetch_templates(name, quirks, orders=orders)),
         }
         for name, (title, text) in titles.items()
         for hook in (HOOKS if "patient-view-only" not in quirks else ("patient-view",))
@@ -98,11 +101,13 @@ def discovery(
     return {"services": services}
 
 
-def prefetch_templates(model: str, quirks: frozenset[str] = frozenset()) -> Mapping[str, str]:
+def prefetch_templates(
+    model: str, quirks: frozenset[str] = frozenset(), *, orders: bool = False
+) -> Mapping[str, str]:
     """What a client is asked to send for `model`. The same for both: each model reads the whole chart."""
     if model not in code_table().orders:
         raise KeyError(model)
-    return templates(quirks)
+    return templates(quirks, orders=orders)
 
 
 def read_request(body: Mapping[str, Any], service: str) -> HookRequest:

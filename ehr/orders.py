@@ -44,12 +44,25 @@ def is_draw(order: Resource, drafts: Iterable[Resource], model: str) -> bool:
 
 def planned(order: Resource) -> datetime | None:
     """The first moment the order names for its being done; None where it names none."""
-    sent = [order.get(name) for name in AT]
-    sent += [period.get("start") for name in DURING if isinstance(period := order.get(name), Mapping)]
+    return min((first for first, _ in times(order)), default=None)
+
+
+def times(order: Resource) -> list[tuple[datetime, datetime | None]]:
+    """The stretches the order names for its being done, a moment as one of no length; None: without an end."""
+    found = [(moment, moment) for text in _moments(order) if (moment := _moment(text)) is not None]
+    stretches: list[tuple[datetime, datetime | None]] = [*found]
+    for name in DURING:
+        period = order.get(name)
+        first = _moment(period.get("start")) if isinstance(period, Mapping) else None
+        if isinstance(period, Mapping) and first is not None:
+            stretches.append((first, _moment(period.get("end"))))
+    return stretches
+
+
+def _moments(order: Resource) -> list[Any]:
     timing = order.get("occurrenceTiming")
     events = timing.get("event") if isinstance(timing, Mapping) else None
-    sent += events if isinstance(events, list) else []
-    return min((moment for text in sent if (moment := _moment(text)) is not None), default=None)
+    return [*(order.get(name) for name in AT), *(events if isinstance(events, list) else ())]
 
 
 def _moment(text: Any) -> datetime | None:

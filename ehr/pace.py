@@ -1,7 +1,8 @@
-"""An end to waiting for an answer as a whole, not only for its next byte.
+"""An end to waiting for an answer as a whole, not only for its next byte; and connections to judged addresses alone.
 
 httpx limits each read; a server that sends one byte of its header now and then is never late. Here every read of a
-thread also ends when that thread's time is over, whatever part of the answer it is in.
+thread also ends when that thread's time is over, whatever part of the answer it is in. A name is resolved here, once,
+and the address that `ehr.reach` lets pass is the one connected to; Host and TLS name stay the name's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 
 import httpcore
 import httpx
+
+from ehr.reach import Reach
 
 _thread = threading.local()
 
@@ -31,11 +34,11 @@ def ending(seconds: float) -> Iterator[None]:
 
 
 class PacedTransport(httpx.HTTPTransport):
-    """httpx's own transport, over connections that know `ending`."""
+    """httpx's own transport, over connections that know `ending` and go where `reach` lets them."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, reach: Reach | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self._pool._network_backend = _Backend(self._pool._network_backend)
+        self._pool._network_backend = _Backend(self._pool._network_backend, reach or Reach())
 
 
 class _Stream(httpcore.NetworkStream):
@@ -67,8 +70,8 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Backend(httpcore.NetworkBackend):
-    def __init__(self, inner: httpcore.NetworkBackend) -> None:
-        self._inner = inner
+    def __init__(self, inner: httpcore.NetworkBackend, reach: Reach) -> None:
+        self._inner, self._reach = inner, reach
 
     def connect_tcp(
         self,
@@ -78,7 +81,18 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        return _Stream(self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
+        """A connection to the first address of `host` that takes one. Raises ForeignAddress and ConnectError."""
+        try:
+            addresses = self._reach.addresses(host, port)
+        except OSError as error:
+            raise httpcore.ConnectError(f"the name is unknown ({type(error).__name__})") from None
+        missed: httpcore.ConnectError | httpcore.ConnectTimeout = httpcore.ConnectError("the name has no address")
+        for address in addresses:
+            try:
+                return _Stream(self._inner.connect_tcp(address, port, timeout, local_address, socket_options))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                missed = error
+        raise missed
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)

@@ -47,20 +47,25 @@ TEMPLATES: Final[Mapping[str, str]] = MappingProxyType(
         "conditions": f"Condition?patient={PATIENT}&_count=200",
     }
 )
+ORDERS: Final = "orders"  # asked for beside the chart where a site's cards offer something to order
+ORDERS_TEMPLATE: Final = f"ServiceRequest?patient={PATIENT}&status=active&_count=100"
 BODY_CATEGORY: Final = "&category=vital-signs"  # where a search by code alone is refused
 ESSENTIAL: Final = frozenset(
     {"patient", "encounters", "vitals", "laboratory"}
 )  # without these there is no chart
 SEARCHED: Final = MappingProxyType(
-    {key: query.split("?")[0].split("/")[0] for key, query in TEMPLATES.items()}
+    {key: query.split("?")[0].split("/")[0] for key, query in (*TEMPLATES.items(), (ORDERS, ORDERS_TEMPLATE))}
 )
 
 
-def templates(quirks: frozenset[str] = frozenset()) -> Mapping[str, str]:
-    """The templates for a site with these quirks."""
-    if "category-required" not in quirks:
-        return TEMPLATES
-    return MappingProxyType({**TEMPLATES, "body": TEMPLATES["body"] + BODY_CATEGORY})
+def templates(quirks: frozenset[str] = frozenset(), *, orders: bool = False) -> Mapping[str, str]:
+    """The templates for a site with these quirks; with `orders`, for the orders in force as well."""
+    found = dict(TEMPLATES)
+    if "category-required" in quirks:
+        found["body"] += BODY_CATEGORY
+    if orders:
+        found[ORDERS] = ORDERS_TEMPLATE
+    return MappingProxyType(found)
 
 
 class Read(Protocol):
@@ -105,7 +110,7 @@ def gather_prefetch(
         sent = prefetch.get(key)
         if sent is None:
             continue
-        rows, outcomes, cut = _opened(key, sent)
+        rows, outcomes, cut = opened(key, sent)
         ours = [row for row in rows if belongs(row, patient, base)]
         foreign += len(rows) - len(ours)
         kept += ours
@@ -154,7 +159,7 @@ def _fetched(absent: list[str], fetch: Callable[[], Read] | None) -> tuple[Read 
         return None, f"{_where(absent)} could not be fetched ({type(error).__name__})"
 
 
-def _opened(key: str, sent: Any) -> tuple[list[Resource], list[str], bool]:
+def opened(key: str, sent: Any) -> tuple[list[Resource], list[str], bool]:
     """Rows, codes of OperationOutcomes,
     and whether the hospital has more rows than these that would matter.
     """

@@ -1,9 +1,10 @@
 """Reading one patient's chart over FHIR: the searches that the prefetch asks for, in parallel, page by page.
 
 A page's `next` link is followed as it is, on the same server only, until the look-back is covered; what was
-cut short is said (`truncated`), and the newest rows of every quantity that did not come are asked for by code, so
-that a quantity charted every second does not hide one charted twice a day. Every row's subject is checked; another
-patient's rows are dropped and counted. Whichever search ends first, the rows come in one order.
+cut short is said (`truncated`), and the newest rows of every quantity that did not come are asked for by code, the
+standard one and the site's own, so that a quantity charted every second does not hide one charted twice a day. Every
+row's subject is checked; another patient's rows are dropped and counted. Whichever search ends first, the rows come
+in one order.
 
 Refuses to go on (raises) without the Observations, without a session, or for a patient the hospital does not
 have. What else fails, a type the server does not offer or does not let us read, is named in `problems`.
@@ -32,7 +33,8 @@ from ehr.errors import (
     NotUnderstood,
     Unauthorised,
 )
-from ehr.prefetch import PATIENT, TEMPLATES, templates
+from ehr.lexicon import Lexicon, lexicon
+from ehr.prefetch import ORDERS, ORDERS_TEMPLATE, PATIENT, TEMPLATES, templates
 from ehr.transport import FhirHttp
 
 THREADS: Final = 4
@@ -45,6 +47,7 @@ ASKED_BY_CODE: Final = frozenset({"variable", "coma"})
 NEEDED: Final = frozenset({"vitals", "laboratory"})
 INCLUDED: Final[Mapping[str, str]] = MappingProxyType({"deviceuse": "DeviceUseStatement:device"})
 OPTIONAL: Final = frozenset({"_sort", "_include", "_count"})  # left out when a server does not take them
+NO_CODES: Final[Mapping[str, str]] = MappingProxyType({})
 FHIR_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 Params = dict[str, str]
 
@@ -64,9 +67,16 @@ class Reading:
 
 
 def read_patient(
-    http: FhirHttp, patient: str, *, as_of: datetime, quirks: frozenset[str] = frozenset()
+    http: FhirHttp,
+    patient: str,
+    *,
+    as_of: datetime,
+    quirks: frozenset[str] = frozenset(),
+    local_codes: Mapping[str, str] = NO_CODES,
 ) -> Reading:
-    """Read `patient` (a bare id) as the models need it. Raises EhrError as the module says."""
+    """Read `patient` (a bare id) as the models need it; `local_codes` are the tenant's own. Raises EhrError as the
+    module says.
+    """
     if not FHIR_ID.fullmatch(patient) or patient in (".", ".."):
         raise MalformedRequest("is no FHIR id", "patient")
     search = _Search(http, patient, as_of, quirks)
@@ -76,13 +86,20 @@ def read_patient(
         futures = [pool.submit(search.read, key) for key in keys]
         found = [future.result() for future in futures]
         if any(reading.truncated for key, reading in zip(keys, found, strict=True) if key in NEEDED):
-            found += pool.map(search.newest, unseen(row for reading in found for row in reading.resources))
+            rows = (row for reading in found for row in reading.resources)
+            found += pool.map(search.newest, unseen(rows, local_codes))
     return Reading(
         tuple(row for reading in found for row in reading.resources),
         any(reading.truncated for reading in found),
         sum(reading.foreign for reading in found),
         tuple(problem for reading in found for problem in reading.problems),
     )
+
+
+def read_orders(http: FhirHttp, patient: str, *, as_of: datetime, quirks: frozenset[str] = frozenset()) -> Reading:
+    """The orders in force for `patient` (a bare id). Raises EhrError."""
+    kind, _, rest = ORDERS_TEMPLATE.replace(PATIENT, patient).partition("?")
+    return _Search(http, patient, as_of, quirks).rows(ORDERS, kind, dict(parse_qsl(rest)))
 
 
 class _Search:
@@ -96,7 +113,7 @@ class _Search:
         """One key's rows; an error that the chart can do without becomes a problem."""
         kind, params = query(key, self.patient, self.quirks)
         try:
-            return self._person() if key == "patient" else self._all(key, kind, params)
+            return self._person() if key == "patient" else self.rows(key, kind, params)
         except Unauthorised:
             raise
         except EhrError as error:
@@ -108,11 +125,10 @@ class _Search:
             return Reading((), cut, 0, (f"{kind}: {type(error).__name__}",))
 
     def newest(self, codes: tuple[str, ...]) -> Reading:
-        """The newest rows of these LOINC codes: one page, whatever else there is."""
-        system = code_table().loinc
+        """The newest rows of these codes ("system|code"): one page, whatever else there is."""
         params = {
             "patient": self.patient,
-            "code": ",".join(f"{system}|{code}" for code in codes),
+            "code": ",".join(codes),
             "_sort": "-date",
             "_count": str(NEWEST_ROWS),
         }
@@ -139,7 +155,8 @@ class _Search:
         ours = row.get("id") == self.patient
         return Reading((row,) if ours else (), foreign=int(not ours))
 
-    def _all(self, key: str, kind: str, params: Params) -> Reading:
+    def rows(self, key: str, kind: str, params: Params) -> Reading:
+        """All rows of one search, page by page."""
         pages, problems = _Pages(self, kind), []
         try:
             page = self.http.search(kind, params, post=self.post)
@@ -209,29 +226,40 @@ class _Pages:
                 self.foreign += 1
 
 
-def unseen(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """The LOINC codes of quantities that none of these rows carries, in pieces a URL can hold."""
-    table = code_table()
-    there = {variable for row in rows for variable in _variables(row)}
-    codes = [
-        code
-        for (system, code), meaning in table.meanings.items()
-        if system == table.loinc and meaning.kind in ASKED_BY_CODE and meaning.name not in there
-    ]
+def unseen(rows: Iterable[Mapping[str, Any]], local_codes: Mapping[str, str] = NO_CODES) -> list[tuple[str, ...]]:
+    """The codes, as a search writes them, of quantities that none of these rows carries, in pieces a URL can hold.
+
+    What the site maps counts as the table's own codes do, and a standard code it maps otherwise is what it says.
+    """
+    words = lexicon(local_codes)
+    there = {variable for row in rows for variable in _variables(row, words)}
+    standard = ((system, code) for system, code in code_table().meanings if system == code_table().loinc)
+    own = ((system, code) for system, _, code in (key.partition("|") for key in local_codes) if system and code)
+    codes = [_token(*each) for each in dict.fromkeys((*own, *standard)) if _missed(words, each, there)]
     return [tuple(codes[start : start + CODES_AT_ONCE]) for start in range(0, len(codes), CODES_AT_ONCE)]
 
 
-def _variables(row: Mapping[str, Any]) -> Iterator[str]:
+def _missed(words: Lexicon, code: tuple[str, str], there: set[str]) -> bool:
+    meaning = words.meaning(*code)
+    return meaning is not None and meaning.kind in ASKED_BY_CODE and meaning.name not in there
+
+
+def _token(system: str, code: str) -> str:
+    """A code as a search parameter, what separates parameters escaped (R4 search, escaping)."""
+    return "|".join(re.sub(r"([\\,$|])", r"\\\1", part) for part in (system, code))
+
+
+def _variables(row: Mapping[str, Any], words: Lexicon) -> Iterator[str]:
     """What a row, or one of its components, is read as; nothing where it is not built as FHIR asks."""
-    table, parts = code_table(), row.get("component")
+    parts = row.get("component")
     for part in (row, *(parts if isinstance(parts, list) else ())):
         concept = part.get("code") if isinstance(part, Mapping) else None
         codings = concept.get("coding") if isinstance(concept, Mapping) else None
         for coding in codings if isinstance(codings, list) else ():
             if isinstance(coding, Mapping):
-                key = (table.system(str(coding.get("system"))), str(coding.get("code")))
-                if key in table.meanings:
-                    yield table.meanings[key].name
+                meaning = words.meaning(str(coding.get("system") or ""), str(coding.get("code")))
+                if meaning is not None:
+                    yield meaning.name
 
 
 def query(key: str, patient: str, quirks: frozenset[str] = frozenset()) -> tuple[str, Params]:

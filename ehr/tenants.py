@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from ehr.errors import TenantError, UnknownIssuer
@@ -27,6 +28,11 @@ __all__ = [
     "load_tenant",
     "load_tenants",
 ]
+
+
+UNLISTED: Final = (
+    "this FHIR server is not on the list; nothing was sent to it: whoever runs Ordertime adds it to the tenant's file"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Tenants:
         """The site whose CDS client may name `url` as its FHIR server. Raises UnknownIssuer."""
         name = canonical(url)
         found = (t for t in self.all if name and name in map(canonical, (t.issuer, *t.fhir_servers)))
-        return self._only(found, "this FHIR server is not on the list; nothing was sent to it")
+        return self._only(found, UNLISTED)
 
     def by_cds_issuer(self, iss: str, tenant_claim: str = "") -> tuple[Tenant, CdsClient]:
         """The site and client whose tokens say `iss` (and `tenant`). Raises UnknownIssuer."""

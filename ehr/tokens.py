@@ -65,7 +65,7 @@ class Claimed:
         """A claim that must be a text. Raises TokenFault."""
         value = self.claims.get(claim)
         if not isinstance(value, str) or not value:
-            raise TokenFault("is missing, or not a text", claim)
+            raise TokenFault("is missing, or not a text: the token must carry it", claim)
         return value
 
     def moment(self, claim: str) -> datetime:
@@ -120,7 +120,7 @@ def check_times(token: Claimed, now: datetime, longest: timedelta | None = None)
     """
     exp, iat = token.moment("exp"), token.moment("iat")
     if exp + SKEW <= now:
-        raise TokenFault("has passed", "exp")
+        raise TokenFault("has passed: send a new token, and compare the clocks", "exp")
     if iat - SKEW > now:
         raise TokenFault("lies ahead: compare the clocks", "iat")
     if exp <= iat:

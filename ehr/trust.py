@@ -53,7 +53,8 @@ def verify_caller(
         expires = check_times(token, now, LONGEST_LIFE)
         jti = token.text("jti")
         if not {url, *client.audiences} & {*token.audiences()}:
-            raise TokenFault("names neither the address called nor an audience on file", "aud")
+            remedy = f"name {url}, or list what it names in the site's `audiences`"
+            raise TokenFault(f"names neither the address called nor an audience on file: {remedy}", "aud")
         prove(token, algorithm, keys.find(client.jwks_url, token.kid, algorithm))
         if seen(client.iss, jti, expires + SKEW):
             raise TokenFault("was used before: every call needs a new token", "jti")

@@ -13,6 +13,7 @@
         │       ├── OutcomeSkewed       a clock is ahead of ours by more than is forgiven
         │       └── OutcomeDisputed     the same source said otherwise before
         ├── GateRefusal         a gate file, an approval or a key that must not be believed
+        ├── DemandRefusal       numbers from which no ventilators can be counted
         ├── Unreadable          sealed under another secret, moved to another row, or damaged
         └── CodecError          not an assessment, or not one of this version
 
@@ -83,6 +84,10 @@ class OutcomeDisputed(OutcomeRefusal):
 
 class GateRefusal(GovernanceError):
     """A gate file, an approval or a key that must not be believed: which one, and why."""
+
+
+class DemandRefusal(GovernanceError):
+    """What was given cannot be counted: which number, and what it must be."""
 
 
 class Unreadable(GovernanceError):

@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
@@ -298,6 +299,23 @@ readings = Table(
     Column("gate", String(64), nullable=False),  # digest of the configured gate
     Column("body", Text, nullable=False),  # figures, what is missing, approvals and the trade-off, as JSON
     Index("ix_readings_by_gate", "tenant", "model", "outcome", "care_unit", "at"),
+)
+
+# How clear readers found the patient's page: of nobody in particular (governance.clarity).
+clarity = Table(
+    "clarity",
+    metadata,
+    _identity(),
+    Column("tenant", String(100), nullable=False),
+    Column("day", Date, nullable=False),  # and no time of day
+    Column("model", String(60), nullable=False),
+    Column("version", String(60), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("language", String(35), nullable=False),
+    Column("edition", String(16), nullable=False),  # of the page's words
+    Column("score", Integer, nullable=False),  # 1, not clear at all, to 5, very clear
+    CheckConstraint("score BETWEEN 1 AND 5", name="is_score"),
+    Index("ix_clarity_by_day", "tenant", "day"),
 )
 
 # Short-lived state of all workers (webapp.sessions): the one table that forgets.

@@ -123,7 +123,7 @@ def _answered(
     answer = _sound(model.run(x[None, :]), model)
     predictions = _predictions(answer, model)
     outside = model.outside(x[None, :])
-    doubts = _doubts(chart, model, answer, outside, stale_hours)
+    doubts = doubts_of(chart, model, answer, outside, stale_hours)
     beyond = () if len(outside) >= OUTSIDE_PLAYERS else _beyond("outside-training-some", outside)
     return replace(
         said,
@@ -145,13 +145,13 @@ def _cautions(chart: Chart, model: Model, hours_ahead: float | None) -> tuple[Ph
     )
 
 
-def _doubts(
-    chart: Chart, model: Model, answer: Answer, outside: tuple[str, ...], stale_hours: float
+def doubts_of(
+    chart: Chart, model: Model, answer: Answer, outside: tuple[str, ...], stale_hours: float, row: int = 0
 ) -> tuple[Phrase, ...]:
-    """Everything the number cannot be stood behind for, the weightiest first."""
+    """Everything the number of this row cannot be stood behind for, the weightiest first."""
     trained = gates.trained_assays(model.manifest)
     beyond = _beyond("outside-training", outside) if len(outside) >= OUTSIDE_PLAYERS else ()
-    own = model.doubtful(answer, 0)
+    own = model.doubtful(answer, row)
     return (*gates.doubts(chart, model.name, trained, stale_hours), *beyond, *((own,) if own else ()))
 
 

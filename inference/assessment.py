@@ -157,6 +157,47 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
+class Hourly:
+    """The headline's answer as it would have been at `at`, from what was known then; None where there was none."""
+
+    at: datetime
+    status: Status
+    probability: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """The headline's probability from the same chart with one value more: what would move it, not what would help.
+
+    Measured variables: `back` is the patient's own earlier value, taken as the newest. Unmeasured ones: the lowest
+    and highest answer while the value runs over the range that training saw, and the values that gave them.
+    """
+
+    variable: str
+    label: str
+    back: Measurement | None
+    low: float
+    high: float  # equal to `low` for a measured variable
+    at_low: float | None = None  # in the vocabulary's unit
+    at_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """The answer for a draw `hours` from now: chance of a rise, and the value with its 80 % interval in ng/L."""
+
+    hours: float
+    probability: float
+    low: float
+    high: float
+    value: float
+    value_low: float
+    value_high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """The answer of one model about one chart, with all it takes to ask "why" of every number in it."""
 
@@ -182,6 +223,9 @@ class Assessment:
         ""  # sha256 of the feature vector: with model, version and seed the answer can be made again
     )
     hours_ahead: float | None = None  # the question: hours from `as_of` to the planned draw; None: not stated
+    trail: tuple[Hourly, ...] = ()  # hour by hour, oldest first, the last at `as_of`; made for the page alone
+    supposed: tuple[Supposed, ...] = ()  # the strongest pushes and the gaps that matter; for the page alone
+    ahead: tuple[Ahead, ...] = ()  # other times of the draw, soonest first; for the page alone
 
     def prediction(self, outcome: str) -> Prediction | None:
         """The prediction for `outcome`, if this model made one."""

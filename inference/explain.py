@@ -38,9 +38,7 @@ from inference.owen import Game, Owen, owen_many
 from inference.vocabulary import vocabulary
 
 METHOD: Final = "owen: exact over organ systems, sampled within"
-PAIRS: Final = (
-    32  # permutation pairs a system: mean error below 0.02 log-odds, see tests/inference/test_explain.py
-)
+PAIRS: Final = 16  # permutation pairs a system: mean error below 0.02 log-odds, see tests/inference/test_explain.py
 EARLIER: Final = timedelta(hours=12)
 SPARK_POINTS: Final = 72
 OLDEST: Final = 90  # years: the models are told of nobody older

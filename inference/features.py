@@ -32,7 +32,7 @@ LOOK_BACK: Final = timedelta(hours=48)
 """How far back features look; weight and height alone are read at any age, since they are charted once."""
 
 PERSON_PLAYERS: Mapping[str, str] = MappingProxyType(
-    {"age": "Age", "sex": "Sex", "hours_in_stay": "Hours in intensive care, else since admission"}
+    {"age": "Age", "sex": "Sex", "hours_in_stay": "Hours in this stay"}
 )
 """Players that come from Patient and Encounter, with their labels; their organ system is "person"."""
 
@@ -193,6 +193,15 @@ def features(chart: Chart, layout: Layout, hours_ahead: float | None = None) -> 
         else:
             row += [nan] * len(layout.players[name])
     return np.asarray(row, dtype=np.float32)
+
+
+def with_series(
+    x: NDArray[np.float32], layout: Layout, chart: Chart, name: str, series: tuple[Measurement, ...]
+) -> NDArray[np.float32]:
+    """A copy of the input `x` [F] of `chart` in which the variable `name` had this series instead."""
+    row = x.copy()
+    row[list(layout.players[name])] = _columns(name, series, chart, layout.task, COURSE in layout.inputs)
+    return row
 
 
 def used(chart: Chart, layout: Layout) -> tuple[Measurement, ...]:

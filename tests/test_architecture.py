@@ -23,9 +23,10 @@ MAY_IMPORT = {
 HEAVY = {"torch", "shap", "lightgbm", "pandas", "sklearn"}
 FACES = (
     *("cards", "result", "answer", "reasons", "bedside", "handout", "about", "charts", "words", "question"),
-    *("repeats", "writes", "look"),
+    *("repeats", "writes", "look", "plots", "glance", "hours", "nextdraw", "peers", "plain", "provenance"),
+    *("origin", "supposing", "telling", "matrix", "opinions"),
 )
-DOORS = ("hooks", "launch", "pages", "cli")
+DOORS = ("hooks", "launch", "pages", "models", "sources", "gallery", "cli", "clear")
 
 
 def modules(room: str) -> Iterator[Path]:

@@ -14,8 +14,9 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("inference", "ehr", "governance", "webapp")
 PINNED = ("requirements.txt", "requirements-train.txt", "requirements-dev.txt")  # one environment
-KNOWN = {  # neither opens a connection of its own
+KNOWN = {  # none opens a connection of its own
     ("ehr/pace.py", "httpcore"),  # a deadline around the connections of the one transport
+    ("ehr/reach.py", "socket"),  # names looked up for the one transport
     ("webapp/serving.py", "socket"),  # a time-out on what a client sends to us
 }
 CARRIERS = {"requests", "urllib3", "aiohttp", "http", "httpcore", "socket", "urllib.request", "pycurl"}

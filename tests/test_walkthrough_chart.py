@@ -140,7 +140,7 @@ def test_a_button_writes_the_assessment_to_the_chart_and_the_fhir_server_finds_i
     frame = app_frame(page)
     for kind in ("RiskAssessment", "DocumentReference"):
         assert chart_over_fhir(demonstration, "sepsis", kind) == []  # nothing is written by looking
-    section = frame.locator("#ventilation-need")
+    section = frame.locator("#ventilation-need-details")
     for button in ("Write this assessment to the chart", "Write the patient's page to the chart"):
         section.get_by_role("button", name=button).click()
         section.get_by_role("button", name=button).wait_for(state="detached", timeout=20_000)
@@ -150,7 +150,7 @@ def test_a_button_writes_the_assessment_to_the_chart_and_the_fhir_server_finds_i
     page.screenshot(path=pictures / "8-written.png")
     (risk,) = chart_over_fhir(demonstration, "sepsis", "RiskAssessment")
     assert f"RiskAssessment/{risk['id']}" in written
-    figure = section.locator(".figure").inner_text().replace("\u00a0", " ")
+    figure = frame.locator("#ventilation-need .figure").inner_text().replace("\u00a0", " ")
     assert f"{round(risk['prediction'][-1]['probabilityDecimal'])} %" == figure
     (document,) = chart_over_fhir(demonstration, "sepsis", "DocumentReference")
     content = base64.b64decode(document["content"][0]["attachment"]["data"])

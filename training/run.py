@@ -34,7 +34,7 @@ from training.readers import Tally
 from training.release import Release, write
 from training.tasks import SEED, Task
 
-BACKGROUND: Final = 8  # rows
+BACKGROUND: Final = {VENTILATION: 8, TROPONIN: 6}  # rows: explaining asks 2^systems coalitions before each
 ENVELOPE: Final = (0.05, 99.95)  # percentiles of training between which a latest value is ordinary
 AHEAD: Final = (0.5, 24.0)  # hours to a planned draw that may be stated
 Say = Callable[[str], None]
@@ -72,7 +72,7 @@ def run(task: Task, bench: Bench, *, created: datetime, replace: bool = False) -
     blend = trained(rows, seen, layout, task, share, bench)
     graphs = export(blend, rows.x[:1024])
     bench.say("writing")
-    background, weight = medoids(blend.model, rows)
+    background, weight = medoids(blend.model, rows, BACKGROUND[task.name])
     about = card(task, found.report, rows)
     release = Release(
         name=task.name,
@@ -190,7 +190,7 @@ def envelope(rows: Table, layout: Layout) -> dict[str, Any]:
     return {"players": players, "percentiles": ENVELOPE, "training_rows_outside": share}
 
 
-def medoids(model: Ensemble, rows: Table) -> tuple[NDArray[np.float32], Floats]:
+def medoids(model: Ensemble, rows: Table, count: int) -> tuple[NDArray[np.float32], Floats]:
     """Typical rows of the reported cohort with their weights, every data set counting the same."""
     import torch
 
@@ -202,7 +202,7 @@ def medoids(model: Ensemble, rows: Table) -> tuple[NDArray[np.float32], Floats]:
     absent = torch.isnan(plain)
     points = torch.where(absent, 0.0, torch.clamp((plain - model.centre) / model.step, -4, 4)).numpy()
     points = np.concatenate([points, absent.numpy()[:, model.asked] * 1.0], axis=1)
-    clusters = KMeans(BACKGROUND, n_init=3, random_state=SEED).fit(points)
+    clusters = KMeans(count, n_init=3, random_state=SEED).fit(points)
     nearest = np.array([int(np.argmin(((points - c) ** 2).sum(1))) for c in clusters.cluster_centers_])
-    weight = np.bincount(clusters.labels_, minlength=BACKGROUND) / len(points)
+    weight = np.bincount(clusters.labels_, minlength=count) / len(points)
     return rows.x[chosen[nearest]], weight.astype(np.float64)

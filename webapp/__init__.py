@@ -23,7 +23,22 @@ MAX_BODY = 8 * 1024 * 1024  # a hook with a prefetch of some thousand Observatio
 def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     """The app. `rooms` is given by tests that bring their own clock, transport or models."""
     # Imported here, so that a face or a batch process can be used without opening every door.
-    from webapp import audit, cli, cookieless, errors, governing, hooks, launch, ops, pages, security
+    from webapp import (
+        audit,
+        clear,
+        cli,
+        cookieless,
+        errors,
+        gallery,
+        governing,
+        hooks,
+        launch,
+        models,
+        ops,
+        pages,
+        security,
+        sources,
+    )
     from webapp.rooms import Rooms
 
     app = Flask("ordertime", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
@@ -44,7 +59,12 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     ops.install(app)  # /healthz /readyz /metrics
     hooks.install(app)  # the CDS Hooks door: discovery, services, feedback
     launch.install(app)  # the SMART door: /launch /callback /.well-known/jwks.json
-    pages.install(app)  # /result /handout/<id> /about
+    pages.install(app)  # /result /handout/<id>
+    models.install(app)  # /about
+    sources.install(app)  # /assessments/<id>/values
     governing.install(app)  # /gate/<site>
+    clear.install(app)  # /c: how clear was the patient's page, for its readers
+    if settings.mode == "demonstration":
+        gallery.install(app)  # /gallery: every state of every face
     cli.install(app)  # flask --app wsgi score, db-upgrade
     return app

@@ -7,27 +7,35 @@ headline. Every number keeps the way back to where it came from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from itertools import groupby
 from typing import Final
 
 from markupsafe import Markup
 
 from inference.assessment import Assessment, Phrase, Prediction, RuleResult, State, Status
-from inference.chart import Measurement, Refusal
-from inference.features import BEFORE_UNIT, CARE_UNIT, PERSONAL
-from webapp import bedside, charts, question, reasons, words, writes
+from webapp import (
+    bedside,
+    charts,
+    glance,
+    hours,
+    nextdraw,
+    peers,
+    plain,
+    provenance,
+    question,
+    reasons,
+    supposing,
+    words,
+    writes,
+)
 from webapp.words import say
 from webapp.writes import Write, WriteView
 
 WITHHELD: Final = frozenset({State.SILENT, State.SUSPENDED})  # states in which no prediction is shown
-LISTED: Final = 150  # rows of one variable that the page lists; the ledger holds all
-READ_FROM: Final = {
-    **dict.fromkeys(("age", "sex"), "Patient"),
-    **dict.fromkeys(("hours_in_stay", CARE_UNIT, BEFORE_UNIT), "Encounter"),
-}
+DISAGREEMENTS: Final = ("values-wrong", "missed", "too-high", "too-low", "other")  # why a clinician disagrees
+OF_THE_NUMBER: Final = frozenset({"early-onset-not-covered", "rise-not-infarction", "only-one-troponin"})
 SAID_ELSEWHERE: Final = frozenset(
     {"chart-truncated", "rows-refused"}
 )  # by the page's head, by the refusals' list
@@ -50,6 +58,8 @@ class Shown:
     handout_url: str = ""
     pdf_url: str = ""
     language: str = "en"  # the language offered first for the patient's page
+    values_url: str = ""  # the page of all values read
+    peers: tuple[peers.PeerSet, ...] = ()  # whom this version was tried on
     writes: tuple[Write, ...] = ()  # what can be written to the chart, and what was
 
 
@@ -87,7 +97,7 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One planned draw that can be asked about; value "" is "not stated"."""
+    """One choice of a form: a planned draw that can be asked about (value "": not stated), a reason."""
 
     value: str
     label: str
@@ -122,28 +132,6 @@ class Members:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Where one input came from: as used, as sent, when, which resource; of the person, only which type of it."""
-
-    label: str
-    used: str
-    sent: str
-    time: str
-    known: str
-    resource: str
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """One row that was read and not used."""
-
-    resource: str
-    why: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class Section:
     """One model's part of the page."""
 
@@ -157,8 +145,11 @@ class Section:
     version: str
     state: StateView
     status: str  # Status code
+    glance: tuple[glance.GlanceLine, ...]
     status_title: str
     status_text: str
+    todo_title: str
+    todo: str  # what to do now; "" for an answer that is stood behind
     reason: str
     needed: str
     headline: Headline | None
@@ -166,7 +157,12 @@ class Section:
     why: reasons.Why | None
     members: Members | None
     scores: tuple[bedside.ScoreView, ...]
+    place: peers.Place | None
+    hours: hours.Course | None
+    would: tuple[supposing.Would, ...]
+    would_lead: str
     course: bedside.Course | None
+    next_draw: nextdraw.NextDraw | None
     rules: tuple[bedside.Rule, ...]
     verdicts: tuple[Verdict, ...]
     forecast: str  # in words; shown with the answer, folded away when the model does not stand behind it
@@ -174,20 +170,28 @@ class Section:
     agrees: bool
     cautions: tuple[str, ...]
     values_read: int
-    origins: tuple[Origin, ...]  # of each variable the newest
-    refused: tuple[Refused, ...]
+    origins: tuple[provenance.Origin, ...]  # of each variable the newest
+    refused: tuple[provenance.Refused, ...]
     seed: str
     digest: str
     association: str
     beside: str
     opinion: str
+    disagreements: tuple[Choice, ...]  # why one may disagree
     released: str
     language: str
+    languages: tuple[tuple[str, str], ...]  # that the patient's page can be given in: code and name
     feedback_url: str
     release_url: str
     handout_url: str
     pdf_url: str
+    values_url: str
     writes: tuple[WriteView, ...]
+
+    @property
+    def plain(self) -> tuple[plain.PlainRow, ...]:
+        """All that is said of this answer, as the rows of one plain table."""
+        return plain.rows(self)
 
 
 def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
@@ -206,8 +210,11 @@ def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
         version=found.version,
         state=state_view(each.state),
         status=found.status.value,
-        status_title=say("en", f"status.{found.status.value}"),
+        glance=glance.lines(found, zone, visible=visible, backed=backed),
+        status_title=_standing(found),
         status_text=_status_text(found.status) if visible else "",
+        todo_title=say("en", "status.todo"),
+        todo=_todo(found, visible),
         reason=say("en", found.reason, zone=zone) if found.reason is not None and visible else "",
         needed=say("en", "status.needed", variables=found.missing) if found.missing and visible else "",
         headline=_headline(found, each.threshold, zone) if visible else None,
@@ -215,36 +222,45 @@ def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
         why=reasons.why(explained, found.as_of, zone, person) if explained is not None else None,
         members=_members(found) if visible else None,
         scores=tuple(bedside.score(score, found.as_of, zone) for score in found.scores),
+        place=_place(each) if backed else None,
+        hours=hours.course(found, zone) if visible else None,
+        would=supposing.would(found, zone) if backed else (),
+        would_lead=say("en", "would.lead"),
         course=bedside.course(found, zone, backed),
+        next_draw=nextdraw.next_draw(found, zone, backed),
         rules=tuple(bedside.rule(rule, zone) for rule in found.rules),
         verdicts=tuple(_verdict(rule) for rule in found.rules if rule.verdict != "not-applied"),
         forecast=bedside.forecast_words(found, zone) if visible else "",
         agreement=say("en", f"rules.{found.agreement}") if found.agreement and backed else "",
         agrees=found.agreement == "agree",
         cautions=tuple(say("en", caution, zone=zone) for caution in _own_cautions(found, visible)),
-        values_read=len(_of_person(found)) + len(found.inputs),
-        origins=(*_of_person(found), *_origins(found, zone)),
-        refused=tuple(refused(row) for row in found.refused),
+        values_read=provenance.count(found),
+        origins=provenance.origins(found, zone),
+        refused=tuple(provenance.refused(row) for row in found.refused),
         seed=str(found.seed),
         digest=found.inputs_digest,
         association=say("en", "reasons.association"),
         beside=say("en", "scores.beside"),
         opinion=_opinion(each.opinion),
+        disagreements=tuple(Choice(code, say("en", f"disagree.{code}"), False) for code in DISAGREEMENTS),
         released=_released(each, zone),
         language=each.language,
+        languages=tuple((code, say(code, "handout.language-name")) for code in words.LANGUAGES),
         feedback_url=each.feedback_url if visible and found.predictions else "",
         release_url=each.release_url,
         handout_url=each.handout_url,
         pdf_url=each.pdf_url,
+        values_url=each.values_url,
         writes=tuple(writes.view(write, zone) for write in each.writes),
     )
 
 
-def refused(row: Refusal) -> Refused:
-    """A refused row in words; a reason without words is shown by its code."""
-    key = f"refusals.{row.reason}"
-    why = say("en", key) if words.knows("en", key) else say("en", "refusals.other", code=row.reason)
-    return Refused(row.resource, why, row.detail)
+def _place(each: Shown) -> peers.Place | None:
+    """The place among comparable patients; of the question they were asked alone."""
+    p = each.assessment.headline
+    if p is None or p.probability is None or not each.assessment.base_rate:
+        return None
+    return peers.place(p.probability, each.peers)
 
 
 def _verdict(rule: RuleResult) -> Verdict:
@@ -255,7 +271,7 @@ def _verdict(rule: RuleResult) -> Verdict:
 def _own_cautions(found: Assessment, visible: bool) -> tuple[Phrase, ...]:
     """The assessment's cautions that nothing else on the page says already; of a withheld number, none."""
     said = {caution.code for rule in found.rules for caution in rule.cautions} | SAID_ELSEWHERE
-    said |= set() if visible else set(question.CAUTIONS)
+    said |= set() if visible and found.predictions else {*question.CAUTIONS, *OF_THE_NUMBER}
     return tuple(caution for caution in found.cautions if caution.code not in said)
 
 
@@ -327,38 +343,6 @@ def _members(found: Assessment) -> Members | None:
     return Members(text, charts.members_strip(p.members))
 
 
-def _of_person(found: Assessment) -> tuple[Origin, ...]:
-    """What the model was told of the person; no row of the chart stands behind it, only what it was read from."""
-    told = {row.variable: row for row in (found.explanation.reasons if found.explanation is not None else ())}
-    rows = [told[name] for name in PERSONAL if name in told and told[name].stated is not None]
-    return tuple(
-        Origin(row.label, reasons.stated(row), "", "", "", READ_FROM[row.variable], "") for row in rows
-    )
-
-
-def _origins(found: Assessment, zone: tzinfo) -> Iterator[Origin]:
-    """The newest rows of each variable, oldest first; how many older ones there are is said, not listed."""
-    for variable, rows in groupby(found.inputs, key=lambda row: row.variable):
-        every = list(rows)
-        older = len(every) - LISTED
-        if older > 0:
-            label = words.capital(words.label_of(variable))
-            yield Origin(label, say("en", "page.older-rows", n=older), "", "", "", "", "")
-        yield from (_origin(row, zone, found.as_of) for row in every[-LISTED:])
-
-
-def _origin(row: Measurement, zone: tzinfo, as_of: datetime) -> Origin:
-    return Origin(
-        label=words.capital(words.label_of(row.variable)),
-        used=words.measured(row),
-        sent=f"{row.source.value_sent}{words.glued(row.source.unit_sent)}",
-        time=f"{words.clock(row.time, zone, as_of)} ({words.offset(row.time, zone)})",
-        known=words.clock(row.known, zone, as_of),
-        resource=f"{row.source.resource}{f' v{row.source.version}' if row.source.version else ''}",
-        code=row.source.code,
-    )
-
-
 def state_view(state: State) -> StateView:
     """What a state lets a model do, in words."""
     return StateView(
@@ -368,6 +352,22 @@ def state_view(state: State) -> StateView:
 
 def _status_text(status: Status) -> str:
     return "" if status is Status.ASSESSED else say("en", f"status.{status.value}-text")
+
+
+def _standing(found: Assessment) -> str:
+    """The status in a few words; what is out of date says so."""
+    own = f"status.{found.reason.code}" if found.reason is not None else ""
+    return say("en", own if own and words.knows("en", own) else f"status.{found.status.value}")
+
+
+def _todo(found: Assessment, visible: bool) -> str:
+    """What to do where there is no number to use."""
+    if found.status is Status.ASSESSED and visible:
+        return ""
+    if not visible:
+        return say("en", "status.todo-withheld")
+    own = f"status.todo-{found.reason.code}" if found.reason is not None else ""
+    return say("en", own if own and words.knows("en", own) else f"status.todo-{found.status.value}")
 
 
 def _opinion(opinion: str) -> str:

@@ -13,19 +13,20 @@ from markupsafe import Markup
 
 from inference.assessment import Assessment, Draw, RuleResult, Score
 from inference.chart import Measurement
-from webapp import charts, question, words
+from webapp import origin, plots, question, words
 from webapp.words import say
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input of a score: value, time and points as text; a missing one says so."""
+    """One input of a score: value, time, points and where it came from as text; a missing one says so."""
 
     label: str
     value: str
     time: str
     points: str
     missing: bool
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class DrawLine:
     time: str
     value: str
     assay: str
+    limit: str
+    source: str
     comparable: bool
 
 
@@ -135,7 +138,7 @@ def course(found: Assessment, zone: tzinfo, shown: bool) -> Course | None:
     summary = _summary(comparable, found.as_of, zone)
     limit = next((row.reference_high for row in reversed(comparable) if row.reference_high is not None), None)
     return Course(
-        chart=charts.troponin_course(
+        chart=plots.troponin_course(
             [_point(draw) for draw in found.draws], found.as_of, zone, limit, forecast, summary
         ),
         summary=summary,
@@ -161,7 +164,8 @@ def _input(label: str, row: Measurement | None, points: int | None, as_of: datet
     if row is None:
         return Input(label, say("en", "scores.none"), "", "", True)
     time = words.clock(row.time, zone, as_of)
-    return Input(label, words.measured(row), time, "" if points is None else str(points), False)
+    told = "" if points is None else str(points)
+    return Input(label, words.measured(row), time, told, False, f"{origin.sent(row)}, {origin.resource(row)}")
 
 
 def _step(text: str, holds: bool | None) -> Step:
@@ -175,10 +179,10 @@ def _source(found: RuleResult) -> str:
     return say("en", "rules.source", source=found.source, verified=say("en", f"rules.{found.verified}"))
 
 
-def _point(draw: Draw) -> charts.Point:
+def _point(draw: Draw) -> plots.Point:
     row = draw.measurement
     text = f"{row.bound}{words.number(row.value, row.variable)}"
-    return charts.Point(row.time, row.value, text, row.bound[:1], draw.comparable)
+    return plots.Point(row.time, row.value, text, row.bound[:1], draw.comparable)
 
 
 def _line(draw: Draw, as_of: datetime, zone: tzinfo) -> DrawLine:
@@ -188,6 +192,8 @@ def _line(draw: Draw, as_of: datetime, zone: tzinfo) -> DrawLine:
         words.clock(row.time, zone, as_of),
         words.measured(row),
         f"{label}, {row.assay}" if row.assay else label,
+        "" if row.reference_high is None else words.amount(row.reference_high, row.variable),
+        f"{origin.sent(row)}, {origin.resource(row)}",
         draw.comparable,
     )
 
@@ -198,22 +204,23 @@ def _summary(rows: list[Measurement], as_of: datetime, zone: tzinfo) -> str:
     return say("en", "rules.course", n=len(rows), first=first, last=last, values=values)
 
 
-def _legend(draws: tuple[Draw, ...], forecast: charts.Forecast | None) -> tuple[str, ...]:
+def _legend(draws: tuple[Draw, ...], forecast: plots.Forecast | None) -> tuple[str, ...]:
     lines = []
     if any(draw.measurement.bound for draw in draws if draw.comparable):
         lines.append(say("en", "rules.censored"))
     if any(not draw.comparable for draw in draws):
         lines.append(say("en", "rules.foreign"))
     if forecast is not None:
-        lines.append(say("en", "rules.forecast-mark"))
+        lines.append(say("en", "rules.forecast-fan" if len(forecast.fan) > 1 else "rules.forecast-mark"))
     return tuple(lines)
 
 
-def _forecast(found: Assessment, zone: tzinfo) -> charts.Forecast | None:
+def _forecast(found: Assessment, zone: tzinfo) -> plots.Forecast | None:
     for p in found.predictions:
         if p.value is not None and p.value_low is not None and p.value_high is not None:
             value, low, high = (words.rough(v) for v in (p.value, p.value_low, p.value_high))
             key = f"outcomes.mark{question.suffix(found)}"
             when = say("en", key, hours=p.hours, **question.fields(found, zone))
-            return charts.Forecast(value, low, high, when)
+            fan = tuple((each.hours, each.value, each.value_low, each.value_high) for each in found.ahead)
+            return plots.Forecast(value, low, high, when, fan, found.draw_in)
     return None

@@ -13,7 +13,7 @@ from datetime import tzinfo
 from typing import Any, Final
 
 from inference.assessment import Assessment, Phrase, Prediction, Reason, RuleResult, Score, State, Status
-from webapp import bedside, question, reasons, words
+from webapp import bedside, nextdraw, question, reasons, words
 from webapp.answer import WITHHELD, compared, family, interval
 from webapp.words import say
 
@@ -164,14 +164,22 @@ def _prediction_says(
     p = found.headline
     if found.status is Status.ASSESSED and p is not None and p.probability is not None:
         if found.agreement == "disagree":
-            rule = _speaking_rule(found) or found.rules[0]
-            name, verdict = say("en", f"rules.{rule.rule}"), bedside.verdict(rule).lower()
-            share = words.percent(p.probability)
-            return say("en", "card.summary-disagree", rule=name, p=share, verdict=verdict), "disagree"
+            return _disagreement(_speaking_rule(found) or found.rules[0], p), "disagree"
         return (_prediction_summary(found, p, zone), "prediction") if p.probability >= threshold else None
     if found.status is Status.INDETERMINATE or (found.status is Status.INSUFFICIENT and say_insufficient):
         return _bedside_says(found) or (_status_summary(found, subject), found.status.value)
     return None
+
+
+def _disagreement(rule: RuleResult, p: Prediction) -> str:
+    """That the rule disagrees, after the number it disagrees with; the interval in fewer words where it must."""
+    name, verdict = say("en", f"rules.{rule.rule}"), bedside.verdict(rule).lower()
+    told = words.percent(p.probability or 0.0), interval(p)
+    full, brief = (
+        say("en", key, hours=p.hours, p=told[0], interval=told[1], rule=name, verdict=verdict)
+        for key in ("card.summary-disagree", "card.summary-disagree-brief")
+    )
+    return full if len(full) + len(say("en", "card.demonstration")) <= LONGEST else brief
 
 
 def _status_summary(found: Assessment, subject: str) -> str:
@@ -251,8 +259,10 @@ def _detail(found: Assessment, state: State, zone: tzinfo) -> str:
         blocks.append(say("en", "card.missing", variables=found.missing))
     blocks += [_rule_line(rule) for rule in found.rules]
     blocks += [line for score in found.scores if (line := _score_line(score))]
-    if found.agreement == "disagree" and state not in WITHHELD:
-        blocks.append(say("en", "rules.disagree"))
+    if found.agreement and state not in WITHHELD:
+        blocks.append(say("en", f"rules.{found.agreement}"))
+    if (draw := nextdraw.next_draw(found, zone, False)) is not None and draw.due:
+        blocks.append(draw.sentence)
     if found.truncated:
         blocks.append(say("en", "card.truncated"))
     model = say("en", f"models.{found.model}.name").lower()

@@ -7,7 +7,7 @@ whichever way it was asked.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ehr.laboratory import completed
@@ -16,9 +16,11 @@ from governance.ledger import Ledger
 from governance.readings import Readings
 from inference import gates
 from inference.assess import assess
-from inference.assessment import TROPONIN, Assessment
-from inference.chart import Record
+from inference.assessment import TROPONIN, VENTILATION, Assessment
+from inference.chart import Chart, Record
 from inference.model import Model
+from inference.supposed import ahead, supposed
+from inference.trail import trail
 from webapp import standing
 
 SEED = 20260901  # of the sampled part of an explanation; stored with every assessment
@@ -55,22 +57,33 @@ def consult(
 
     Raises LedgerUnavailable when an answer could not be kept: what is not remembered is not said.
     """
-    chart = completed(record, occasion.tenant.assays).at(occasion.moment)
+    whole = completed(record, occasion.tenant.assays)
+    chart = whole.at(occasion.moment)
+    unit = chart.person.care_unit
     return tuple(
         _remembered(
-            assess(
-                chart,
-                model,
-                confirmed_assays=occasion.tenant.confirmed_assays,
-                seed=SEED,
-                hours_ahead=occasion.hours_ahead if model.name == TROPONIN else None,
-            ),
-            ledger,
-            readings,
-            occasion,
-            (model.outcomes[-1], chart.person.care_unit),
+            _answer(whole, chart, model, occasion), ledger, readings, occasion, (model.outcomes[-1], unit)
         )
         for model in models
+    )
+
+
+def _answer(record: Record, chart: Chart, model: Model, occasion: Occasion) -> Assessment:
+    """The model's answer; for a page also its course, and what would move it: a hook has no time for these."""
+    found = assess(
+        chart,
+        model,
+        confirmed_assays=occasion.tenant.confirmed_assays,
+        seed=SEED,
+        hours_ahead=occasion.hours_ahead if model.name == TROPONIN else None,
+    )
+    if occasion.door != "launch" or found.headline is None:
+        return found
+    return replace(
+        found,
+        trail=trail(record, model, found) if model.name == VENTILATION else (),
+        supposed=supposed(chart, model, found),
+        ahead=ahead(chart, model, found),
     )
 
 

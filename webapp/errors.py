@@ -107,7 +107,14 @@ def _http(error: HTTPException) -> Response:
     return page(status, key, error)
 
 
-def _any(error: Exception) -> Response:
+def noted(error: Exception) -> tuple[str, str]:
+    """Log a fault that is said in a page already begun: the words' key, and the reference to find it by."""
+    _, _, key, reference = _logged(error)
+    return key, reference
+
+
+def _logged(error: Exception) -> tuple[int, str, str, str]:
+    """Status, issue type, words' key and reference of a fault, once it stands in the log."""
     status, issue, key = next((rest for kind, rest in STATUS if isinstance(error, kind)), UNKNOWN)
     known, reference = status != 500, uuid4().hex[:12]
     g.refused = key
@@ -120,6 +127,12 @@ def _any(error: Exception) -> Response:
         path=request.url_rule.rule if request.url_rule else "",
         exc_info=not known,
     )
+    return status, issue, key, reference
+
+
+def _any(error: Exception) -> Response:
+    status, issue, key, reference = _logged(error)
+    known = status != 500
     if not for_machines():
         answer = page(status, key, error if known else None, reference)
     else:
@@ -135,7 +148,9 @@ def _any(error: Exception) -> Response:
 
 def _said(error: Exception) -> str:
     if isinstance(error, EhrUnavailable):
-        return f"the hospital's server gave no usable answer, so nothing is advised ({error})"
+        wait = getattr(error, "retry_after", 0.0)
+        again = f": ask again in {wait:.0f} s" if wait else ": ask again later"
+        return f"the hospital's server gave no usable answer, so nothing is advised ({error}){again}"
     return str(error)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from ehr import notes
 from ehr.notes import Chapter
 from governance.entries import Recorded
-from webapp import handout, question, visits, words
+from webapp import handout, question, slips, visits, words
 from webapp.answer import family
 from webapp.rooms import Rooms
 from webapp.visits import Visit
@@ -89,6 +89,7 @@ def _patients_page(
         born=who.born,
         released_by=visit.tenant.name if given else "",
         released_at=given[0].at if given else None,
+        slip=slips.of(rooms, recorded, language) if given else None,
     )
     return view, given[0].at if given else recorded.assessment.as_of
 

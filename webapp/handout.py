@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
-from itertools import count, takewhile
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -21,28 +20,34 @@ from markupsafe import Markup
 
 from inference.assessment import Assessment, State, Status
 from inference.errors import OrdertimeError
-from webapp import charts, question, words
+from webapp import charts, matrix, question, telling, words
 from webapp.words import say
 
 STATIC: Final = Path(__file__).resolve().parent.parent / "static"
 BASE: Final = "http://printed.invalid/"  # what the printed page's relative addresses resolve to
 # WeasyPrint reads what is added as a user's sheet: only "important" outweighs the page's own.
-CLOSER: Final = """
+SET: Final = """
 body {{ line-height: {line} !important }} .big {{ font-size: {big}pt !important; margin-block: {gap}pt !important }}
-h1 {{ font-size: {title}pt !important }} h2 {{ font-size: {head}pt !important; margin-top: {gap}pt !important }}
+h1 {{ font-size: {title}pt !important }} h2 {{ font-size: {head}pt !important; margin-block-start: {gap}pt !important }}
+.clear, footer {{ margin-block-start: {gap}pt !important }} .ask li {{ display: block !important }}
 @page letter {{ margin: {edge} !important }} @page a4 {{ margin: {edge} !important }}
 """
-SETTINGS: Final = (  # the page's own, then closer and closer: the first that makes one sheet is taken; 16 pt stays
-    "",
-    CLOSER.format(line=1.16, title=26, head=17, big=18, gap=4, edge="7.5mm 11mm"),
-    CLOSER.format(line=1.12, title=24, head=16, big=17, gap=4, edge="7mm 10mm"),
-    CLOSER.format(line=1.05, title=24, head=16, big=17, gap=2, edge="6.5mm 9mm"),
+RUN_ON: Final = """
+.ask li { display: inline-block !important; margin-inline-end: 12pt !important }
+.tell h2, .tell p, .clear h2, .clear p { display: inline !important }
+.stamp { padding: 0 8pt !important; margin-block-end: 2pt !important } .call { padding-block: 0 !important }
+.number { gap: 10pt !important; margin-block-start: 2pt !important }
+"""  # what stood one below the other runs on
+SETTINGS: Final = (  # from roomy to close: the first that makes one sheet is taken; 16 pt stays
+    SET.format(line=1.4, title=30, head=20, big=22, gap=14, edge="14mm 16mm"),
+    SET.format(line=1.3, title=28, head=19, big=20, gap=9, edge="11mm 14mm"),
+    SET.format(line=1.2, title=26, head=18, big=19, gap=6, edge="8mm 12mm"),
+    SET.format(line=1.16, title=26, head=17, big=18, gap=4, edge="7.5mm 11mm"),
+    SET.format(line=1.12, title=24, head=16, big=17, gap=4, edge="7mm 10mm"),
+    SET.format(line=1.05, title=24, head=16, big=17, gap=2, edge="6.5mm 9mm"),
+    SET.format(line=1.05, title=22, head=16, big=17, gap=1, edge="5.5mm 7mm") + RUN_ON,
 )
 PAPERS: Final = frozenset({"letter", "a4"})
-NO_NUMBER: Final = frozenset({State.SILENT, State.SUSPENDED})
-UNREAD: Final = frozenset(
-    {*NO_NUMBER, Status.EXCLUDED}
-)  # pages on which the computer read nothing for the patient
 
 
 class RefusedAddress(OrdertimeError):
@@ -59,10 +64,29 @@ class Hundred:
 
     sentence: str
     rest: str
+    gist: str  # the same without a number
     between: str
     planned: str  # the draw it is for, where one was stated
     like: str
     people: Markup
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """Where a reader says how clear the page was: the short address, with the code in it, and the code alone."""
+
+    url: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """The same as the page shows it: the sentence and the address as a square for a phone's camera."""
+
+    heading: str
+    text: str
+    square: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +102,7 @@ class HandoutView:
     """The whole page, in one language."""
 
     language: str
+    direction: str  # "ltr" or "rtl"
     title: str
     whose: tuple[Fact, ...]  # name and date of birth: at the head, so that no page goes to the wrong person
     demonstration: str
@@ -86,8 +111,10 @@ class HandoutView:
     text: str  # what stands in the number's place where there is none
     hundred: Hundred | None
     about: str
+    rule: str  # what the guideline's steps show; "" where none was applied
     heading_next: str
     next: tuple[str, ...]
+    call: str  # when to call for help
     heading_computer: str
     computer: str
     truncated: str  # that the chart was longer than what was read
@@ -96,13 +123,24 @@ class HandoutView:
     ask: tuple[str, ...]
     heading_tell: str
     teach: str
+    clear: Clear | None  # on a page that was given
     not_diagnosis: str
     facts: tuple[Fact, ...]
     given: str
     paper: str
-    pdf_url: str
-    back_url: str
+    bar: Bar | None  # the clinician's, on the screen only
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What stands above the page on the screen, for the clinician, in the clinicians' language."""
+
+    back: Fact | None
+    papers: tuple[Fact, ...]  # label and address of each PDF
     languages: tuple[Fact, ...]  # the other languages: name and address
+    print: str
+    blocked: str
+    no_words: str  # that the patient's own language has no page yet
 
 
 def view(
@@ -116,19 +154,25 @@ def view(
     released_by: str = "",
     released_at: datetime | None = None,
     paper: str = "letter",
+    slip: Slip | None = None,
     pdf_url: str = "",
+    papers: Mapping[str, str] = MappingProxyType({}),
     back_url: str = "",
     languages: Mapping[str, str] = MappingProxyType({}),
+    unspoken: str = "",
 ) -> HandoutView:
-    """The patient's page for a stored assessment. `language` is "en" or "es" (another: English).
+    """The patient's page for a stored assessment, in a language that has words (another: English).
 
-    `languages` maps other languages' codes to their page's address. Without `released_at` it is a draft.
+    `languages` maps other languages' codes to their page's address, `papers` "letter" and "a4" to their PDF's;
+    `unspoken` is the patient's own language where it has no words. Without `released_at` it is a draft, and has no
+    `slip`.
     """
     speech = spoken_language(language)
     site = words.zone_of(zone)
-    kind = _kind(found, state)
-    model = _words_of(found)
-    steps = "handout.excluded-" if kind == Status.EXCLUDED.value else f"{model}."
+    kind = telling.kind_of(found, state)
+    model = telling.table_of(found)
+    steps = telling.steps_of(found, kind)
+    about_computer, computer = telling.computer(kind, speech)
     hundred = _hundred(found, speech, site) if kind == Status.ASSESSED.value else None
     given = ""
     if released_at is not None:
@@ -136,31 +180,33 @@ def view(
         given = say(speech, "handout.given", by=released_by or "-", at=when)
     return HandoutView(
         language=speech,
+        direction=say(speech, "handout.direction"),
         title=say(speech, f"{model}.title"),
         whose=_whose(speech, name, born),
         demonstration=say(speech, "handout.demonstration") if state is State.DEMONSTRATION else "",
         draft="" if released_at is not None else say(speech, "handout.draft"),
         lead=say(speech, f"{model}.lead" if hundred is not None else f"handout.{kind}-lead"),
-        text="" if hundred is not None else say(speech, _instead(found, kind, speech)),
+        text="" if hundred is not None else telling.instead(found, kind, speech),
         hundred=hundred,
         about=say(speech, f"{model}.about"),
+        rule=telling.rule(found, kind, speech),
         heading_next=say(speech, "handout.heading-next"),
-        next=_numbered(speech, f"{steps}next"),
-        heading_computer=say(speech, "handout.heading-computer"),
-        computer=say(speech, _computer(kind)),
-        truncated=say(speech, "handout.truncated") if found.truncated and kind not in UNREAD else "",
+        next=telling.numbered(speech, f"{steps}next"),
+        call=say(speech, f"{steps}call"),
+        heading_computer=about_computer,
+        computer=computer,
+        truncated=say(speech, "handout.truncated") if found.truncated and kind in telling.READ else "",
         decline=say(speech, "handout.decline"),
         heading_ask=say(speech, "handout.heading-ask"),
-        ask=_numbered(speech, f"{steps}ask"),
+        ask=telling.numbered(speech, f"{steps}ask"),
         heading_tell=say(speech, "handout.heading-tell"),
         teach=_teach(found, speech, hundred),
+        clear=_clear(slip, speech) if slip is not None and released_at is not None else None,
         not_diagnosis=say(speech, "handout.not-diagnosis"),
         facts=_facts(found, speech, site),
         given=given,
         paper=paper if paper in PAPERS else "letter",
-        pdf_url=pdf_url,
-        back_url=back_url,
-        languages=tuple(Fact(say(code, "handout.language-name"), url) for code, url in languages.items()),
+        bar=_bar(pdf_url, papers, back_url, languages, unspoken),
     )
 
 
@@ -168,6 +214,12 @@ def spoken_language(language: str) -> str:
     """The page's language for a BCP 47 tag as FHIR has it: "es-MX" is "es"; one without words is "en"."""
     primary = language.lower().replace("_", "-").split("-")[0]
     return primary if primary in words.LANGUAGES else "en"
+
+
+def unspoken(tag: str) -> str:
+    """The tag of a language that has no words here, as the chart gives it; "" where it has, or none is given."""
+    primary = tag.lower().replace("_", "-").split("-")[0]
+    return "" if primary in ("", *words.LANGUAGES) else tag
 
 
 def engine() -> Any:
@@ -222,26 +274,6 @@ def _static_only(static: Path) -> Any:
     return StaticOnly()
 
 
-def _kind(found: Assessment, state: State) -> str:
-    """Which page this is: "silent", "suspended", or the assessment's status."""
-    if state in NO_NUMBER:
-        return state.value
-    if found.status is Status.ASSESSED and found.headline is None:
-        return Status.INSUFFICIENT.value
-    return found.status.value
-
-
-def _words_of(found: Assessment) -> str:
-    """The table of words for this model's page; where nothing was ever drawn, nobody speaks of a next test."""
-    return f"handout.{found.model}{'-first' if found.before_first and not found.draws else ''}"
-
-
-def _instead(found: Assessment, kind: str, language: str) -> str:
-    """The key of what is said where there is no number."""
-    special = f"handout.{kind}-{found.reason.code}" if found.reason is not None else ""
-    return special if special and words.knows(language, special) else f"handout.{kind}-text"
-
-
 def _hundred(found: Assessment, language: str, zone: tzinfo) -> Hundred | None:
     p = found.headline
     if p is None or p.probability is None:
@@ -250,21 +282,45 @@ def _hundred(found: Assessment, language: str, zone: tzinfo) -> Hundred | None:
     low, high = (words.of_hundred(p.probability if end is None else end) for end in (p.low, p.high))
     many = _many(p.probability, n, language)
     rest = _many(1 - p.probability, 100 - n, language)
-    model, draw = _words_of(found), question.fields(found, zone, language)
+    model, draw = telling.table_of(found), question.fields(found, zone, language)
     return Hundred(
         sentence=say(language, f"{model}.number", n=many, hours=p.hours),
         rest=say(language, f"{model}.rest", rest=rest),
+        gist=say(language, f"{model}.{telling.gist(low / 100, high / 100)}"),
         between=say(language, "handout.between", low=low, high=high),
         planned=say(language, f"{model}.planned", **draw) if draw else "",
         like=say(language, "handout.like"),
         people=charts.icon_array(n, say(language, "handout.people-label", n=n)),
+        caption=say(language, "handout.people-caption", n=n),
     )
 
 
-def _numbered(language: str, stem: str) -> tuple[str, ...]:
-    """The sentences under `stem`-1, `stem`-2, ... as far as they go."""
-    keys = takewhile(lambda key: words.knows(language, key), (f"{stem}-{n}" for n in count(1)))
-    return tuple(say(language, key) for key in keys)
+def _clear(slip: Slip, language: str) -> Clear:
+    """The slip: the address in words is short, the one in the square brings the code along."""
+    place = slip.url.partition("://")[2].removesuffix(f"/{slip.code}")
+    return Clear(
+        heading=say(language, "handout.heading-clear"),
+        text=say(language, "handout.clear", url=place, code=f"{slip.code[:4]}-{slip.code[4:]}"),
+        square=matrix.square(slip.url, say(language, "handout.square-label", url=place)),
+    )
+
+
+def _bar(
+    pdf_url: str, papers: Mapping[str, str], back_url: str, languages: Mapping[str, str], unspoken: str
+) -> Bar | None:
+    drawn = [Fact(say("en", f"paper.pdf-{paper}"), url) for paper, url in papers.items()]
+    if pdf_url and not drawn:
+        drawn = [Fact(say("en", "paper.pdf"), pdf_url)]
+    if not (drawn or back_url or languages):
+        return None
+    return Bar(
+        back=Fact(say("en", "paper.back"), back_url) if back_url else None,
+        papers=tuple(drawn),
+        languages=tuple(Fact(say(code, "handout.language-name"), url) for code, url in languages.items()),
+        print=say("en", "paper.print"),
+        blocked=say("en", "paper.blocked"),
+        no_words=say("en", "paper.no-words", tag=unspoken) if unspoken else "",
+    )
 
 
 def _many(probability: float, n: int, language: str) -> str:
@@ -279,13 +335,7 @@ def _teach(found: Assessment, language: str, hundred: Hundred | None) -> str:
     if hundred is None or p is None or p.probability is None:
         return say(language, "handout.teach-plain")
     n = words.of_hundred(p.probability)
-    return say(language, f"{_words_of(found)}.teach", n=_many(p.probability, n, language))
-
-
-def _computer(kind: str) -> str:
-    """How the computer came in: it read the chart for an answer, or it did not."""
-    used = kind in (Status.ASSESSED.value, Status.INDETERMINATE.value)
-    return "handout.computer" if used else "handout.computer-none"
+    return say(language, f"{telling.table_of(found)}.teach", n=_many(p.probability, n, language))
 
 
 def _whose(language: str, name: str, born: date | None) -> tuple[Fact, ...]:

@@ -20,7 +20,7 @@ from ehr import hooks as wire
 from ehr.documents import TooManyParts
 from ehr.errors import MalformedRequest, NotFound, UnknownIssuer, UntrustedCaller
 from ehr.reader import read_record
-from ehr.records import Reading, read_patient
+from ehr.records import Reading, read_orders, read_patient
 from ehr.tenants import Tenant
 from ehr.transport import Budget, FhirHttp
 from ehr.trust import VerifiedCaller, verify_caller
@@ -36,6 +36,7 @@ from webapp.showing import Shown, shown, too_late
 door = Blueprint("hooks", __name__)
 REPLAY = timedelta(minutes=10)
 PREFLIGHT_SECONDS = "600"
+CHART_SHARE, ORDERS_SHARE = 0.75, 0.15  # of the hook's deadline
 
 
 def install(app: Flask) -> None:
@@ -51,7 +52,9 @@ def discovery(site: str = "") -> Response:
         name: (words.say("en", f"service.{name}.title"), words.say("en", f"service.{name}.text"))
         for name in MODELS
     }
-    return jsonify(wire.discovery(titles, _habits(here(), site)))
+    asking = _asking(here(), site)
+    quirks, offers = (asking.quirks, bool(asking.cards.offers)) if asking else (frozenset[str](), False)
+    return jsonify(wire.discovery(titles, quirks, orders=offers))
 
 
 @door.post("/cds-services/<service>")
@@ -104,12 +107,12 @@ def _model(rooms: Rooms, service: str) -> Model:
     return rooms.models[service]
 
 
-def _habits(rooms: Rooms, site: str) -> frozenset[str]:
-    """The quirks of the site that asks: the one in the address, or the only one there is."""
+def _asking(rooms: Rooms, site: str) -> Tenant | None:
+    """The site that asks: the one in the address, or the only one there is; None where nobody can tell."""
     if not site:
-        return next(iter(rooms.tenants)).quirks if len(rooms.tenants) == 1 else frozenset()
+        return next(iter(rooms.tenants)) if len(rooms.tenants) == 1 else None
     try:
-        return rooms.tenants.by_id(site).quirks
+        return rooms.tenants.by_id(site)
     except UnknownIssuer:
         raise NotFound("no site of this id is configured here", "sites") from None
 
@@ -174,16 +177,29 @@ def _advice(rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest)
         )
         (found,) = consult(record, [model], rooms.ledger, rooms.readings, occasion)
     with STAGES.labels("card").time():
-        return shown(rooms, tenant, asked, found)
+        return shown(rooms, tenant, asked, found, lambda: _orders(rooms, tenant, asked))
 
 
 def _fetch(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest) -> Reading:
     """What the prefetch did not bring, read with the caller's own token, which is kept nowhere."""
-    budget = Budget(rooms.settings.hook_deadline * 0.75)
-    http = FhirHttp(
+    http = _http(rooms, tenant, asked, CHART_SHARE)
+    return read_patient(
+        http, asked.patient, as_of=rooms.clock(), quirks=tenant.quirks, local_codes=tenant.local_codes
+    )
+
+
+def _orders(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest) -> Reading:
+    """The orders in force, where there is something to offer and the prefetch did not bring them."""
+    http = _http(rooms, tenant, asked, ORDERS_SHARE)
+    return read_orders(http, asked.patient, as_of=rooms.clock(), quirks=tenant.quirks)
+
+
+def _http(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest, share: float) -> FhirHttp:
+    """The caller's own FHIR server, for a share of the time an answer may take."""
+    budget = Budget(rooms.settings.hook_deadline * share)
+    return FhirHttp(
         asked.fhir_server, asked.token, rooms.http, budget, clock=rooms.clock, quirks=tenant.quirks
     )
-    return read_patient(http, asked.patient, as_of=rooms.clock(), quirks=tenant.quirks)
 
 
 @door.before_request

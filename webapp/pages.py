@@ -1,6 +1,6 @@
-"""The pages of a visit: the result, the patient's page, what clinicians tell us, and what the models are.
+"""The pages of a visit: the result, the patient's page, and what clinicians tell us.
 
-Everything but /about needs a visit: its id in the address and its cookie in the browser. What is shown is what the
+Everything needs a visit: its id in the address and its cookie in the browser. What is shown is what the
 ledger holds; the patient's page is never computed again, and is a draft until a clinician releases it.
 """
 
@@ -10,22 +10,47 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    stream_template,
+    url_for,
+)
 
-from ehr.errors import MalformedRequest, NotFound, NotPermitted
+from ehr.errors import MalformedRequest, NotPermitted
+from ehr.identity import Identity
 from ehr.style import read_style
 from ehr.transport import Budget
 from governance.entries import Recorded
 from inference import gates
-from inference.assessment import State
-from webapp import about as card_face
-from webapp import audit, errors, handout, limits, look, reading, security, visits, words, writing
+from webapp import (
+    audit,
+    errors,
+    handout,
+    limits,
+    look,
+    peers,
+    reading,
+    recall,
+    security,
+    slips,
+    streaming,
+    visits,
+    words,
+    writing,
+)
 from webapp import result as face
 from webapp.rooms import Rooms, here
 from webapp.visits import Visit
 
 door = Blueprint("pages", __name__)
 OPINIONS = ("agree", "disagree")
+DISAGREEMENTS = face.DISAGREEMENTS
 LONGEST_COMMENT = 2000
 STYLE_SECONDS = 2.0
 STYLE_KEPT = timedelta(minutes=10)
@@ -39,11 +64,31 @@ def install(app: Flask) -> None:
 
 @door.route("/result", methods=OPENED)
 def result() -> Response:
-    """The chart read now, both models asked, the ledger written, and the page."""
+    """The chart read now, and the page begun at once; the models are asked while its head is on the way.
+
+    What the hospital or the ledger refuse has its own status. A fault after the first byte is said in the page.
+    """
     rooms = here()
+    if request.method == "HEAD":  # nobody looks: no chart is read for it
+        visits.current(rooms)
+        return make_response("")
     visit = visits.with_fresh_token(rooms, visits.current(rooms))
-    reading.consulted(rooms, visit, reading.planned(rooms, visit))
-    return _result(rooms, visits.current(rooms))
+    draw, chart = reading.planned(rooms, visit), reading.seen(rooms, visit)
+    states = [policy.state for policy in chart.visit.tenant.models.values()]
+    head = face.head(states, chart.moment, **_around(rooms, chart.visit, chart.who, chart.foreign))
+
+    def rest() -> face.ResultView:
+        try:
+            reading.asked(rooms, chart, draw)
+            return _view(rooms, visits.current(rooms))
+        except (
+            Exception
+        ) as error:  # the status is sent: the page says what happened, and shows nothing in its place
+            key, reference = errors.noted(error)
+            return face.in_trouble(head, key, reference)
+
+    page = stream_template("result.html", view=head, rest=rest, language="en")
+    return streaming.answer(page)
 
 
 @door.route("/result/stored", methods=OPENED)
@@ -79,19 +124,23 @@ def opinion(key: str) -> Response:
     rooms = here()
     visit, recorded = _asked(rooms, key)
     chosen = request.form.get("opinion", "")
-    comment = request.form.get("comment", "").strip()
+    reason, comment = (request.form.get(part, "").strip() for part in ("reason", "comment"))
     if chosen not in OPINIONS:
         raise MalformedRequest(f"an opinion is one of {', '.join(OPINIONS)}", "opinion")
+    if reason not in ("", *DISAGREEMENTS) or (chosen == "disagree" and not (reason or comment)):
+        raise MalformedRequest(
+            f"who disagrees says why: one of {', '.join(DISAGREEMENTS)}, or in words", "reason"
+        )
     if len(comment) > LONGEST_COMMENT:
         raise MalformedRequest(f"a comment has at most {LONGEST_COMMENT} characters", "comment")
     rooms.ledger.event(
         "opinion",
         assessment=recorded.id,
         user=visit.grant.user,
-        detail={"opinion": chosen, "comment": comment},
+        detail={"opinion": chosen, "reason": reason if chosen == "disagree" else "", "comment": comment},
     )
     audit.seen(rooms, "opinion", visit, recorded.id)
-    return _back(visit, recorded)
+    return _back(visit, recorded, "-doing")
 
 
 @door.post("/assessments/<key>/release")
@@ -107,6 +156,7 @@ def release(key: str) -> Response:
     if request.form.get("read") != "yes":
         raise MalformedRequest("read the patient's page first, and say that you have", "read")
     rooms.ledger.release(recorded.id, visit.grant.user, language, rooms.clock())
+    slips.lay(rooms, recorded, language)
     audit.seen(rooms, "released", visit, recorded.id)
     return _see(url_for("pages.patient_page", key=recorded.id, visit=visit.id, language=language))
 
@@ -122,7 +172,7 @@ def write(key: str) -> Response:
         back = url_for("pages.stored", visit=visit.id, _anchor=recorded.assessment.model)
         return errors.page(error.status, error.key, error, back_url=back)
     audit.seen(rooms, "written", visit, recorded.id)
-    return _back(visit, recorded)
+    return _back(visit, recorded, "-writing")
 
 
 @door.get("/result/look.css")
@@ -140,7 +190,7 @@ def patient_page(key: str) -> Response:
     """The patient's page on the screen: the stored assessment in plain words."""
     rooms = here()
     visit = visits.current(rooms)
-    recorded = _recorded(rooms, visit, key)
+    recorded = recall.recorded(rooms, visit, key)
     rooms.ledger.viewed(recorded.id, user=visit.grant.user, where="handout")
     audit.seen(rooms, "viewed", visit, recorded.id)
     return make_response(render_template("handout.html", view=_handout(rooms, visit, recorded)))
@@ -152,7 +202,7 @@ def patient_pdf(key: str) -> Response:
     rooms = here()
     visit = visits.current(rooms)
     limits.within(rooms, "papers", visit.id)
-    recorded = _recorded(rooms, visit, key)
+    recorded = recall.recorded(rooms, visit, key)
     html = render_template("handout.html", view=_handout(rooms, visit, recorded))
     rooms.ledger.event("printed", assessment=recorded.id, user=visit.grant.user, detail={"where": "handout"})
     audit.seen(rooms, "printed", visit, recorded.id)
@@ -182,61 +232,41 @@ def close() -> Response:
     return answer
 
 
-@door.get("/about")
-def about() -> Response:
-    """What the models are, limits first: the card that ships with each artefact, and its state here."""
-    rooms = here()
-    states = {
-        name: sorted({tenant.models[name].state for tenant in rooms.tenants}) or [State.SILENT]
-        for name in rooms.models
-    }
-    manifests = {name: model.manifest for name, model in rooms.models.items()}
-    view = card_face.view(
-        manifests, rooms.cards, states, lambda model, plot: url_for("pages.drawing", model=model, plot=plot)
-    )
-    return make_response(render_template("about.html", view=view))
-
-
-@door.get("/about/<model>/<plot>.svg")
-def drawing(model: str, plot: str) -> Response:
-    """A drawing that ships with a model: one that its manifest lists, and whose checksum was so checked, or none."""
-    rooms = here()
-    asked = rooms.models.get(model)
-    if asked is None or plot not in card_face.drawings(asked.manifest):
-        raise NotFound("no model here has a drawing of that name")
-    path = rooms.settings.artifacts / model / asked.version / card_face.PLOTS / f"{plot}.svg"
-    answer = make_response(path.read_bytes())
-    answer.mimetype = "image/svg+xml"
-    return answer
-
-
 @door.get("/")
 def home() -> Response:
     """Nothing lives here: the app is opened from the chart."""
-    return _see(url_for("pages.about"))
+    return _see(url_for("models.about"))
 
 
 def _result(rooms: Rooms, visit: Visit) -> Response:
-    kept = [_recorded(rooms, visit, key) for key in visit.answers]
-    if not kept:
+    if not visit.answers:
         return _see(url_for("pages.result", visit=visit.id))
+    return make_response(render_template("result.html", view=_view(rooms, visit), language="en"))
+
+
+def _view(rooms: Rooms, visit: Visit) -> face.ResultView:
+    """The page of the visit's answers as the ledger holds them."""
+    kept = [recall.recorded(rooms, visit, key) for key in visit.answers]
     shown = [_shown(rooms, visit, recorded) for recorded in kept]
     focus = next((r.id for r in kept if r.assessment.model == visit.about("focus")), "")
-    view = face.view(
-        shown,
-        zone=visit.tenant.time_zone,
-        opened=visit.opened,
-        banner=_banner(visit),
-        foreign=int(visit.about("foreign") or 0),
-        csrf=visit.form_token,
-        visit=visit.id,
-        focus=focus,
-        about_url=url_for("pages.about"),
-        again_url=url_for("pages.result", visit=visit.id),
-        look_url=url_for("pages.hospitals_look", visit=visit.id) if visit.grant.style_url else "",
-        close_url=url_for("pages.close"),
-    )
-    return make_response(render_template("result.html", view=view))
+    who, foreign = visits.identity_of(visit), int(visit.about("foreign") or 0)
+    return face.view(shown, focus=focus, **_around(rooms, visit, who, foreign))
+
+
+def _around(rooms: Rooms, visit: Visit, who: Identity, foreign: int) -> dict[str, Any]:
+    """What the page says around the answers."""
+    return {
+        "zone": visit.tenant.time_zone,
+        "opened": visit.opened,
+        "banner": _banner(visit, who),
+        "foreign": foreign,
+        "csrf": visit.form_token,
+        "visit": visit.id,
+        "about_url": url_for("models.about"),
+        "again_url": url_for("pages.result", visit=visit.id),
+        "look_url": url_for("pages.hospitals_look", visit=visit.id) if visit.grant.style_url else "",
+        "close_url": url_for("pages.close"),
+    }
 
 
 def _style(rooms: Rooms, visit: Visit) -> Mapping[str, str]:
@@ -273,9 +303,18 @@ def _shown(rooms: Rooms, visit: Visit, recorded: Recorded) -> face.Shown:
         release_url=url_for("pages.release", **address) if visit.clinician else "",
         handout_url=url_for("pages.patient_page", **address, language=language),
         pdf_url=url_for("pages.patient_pdf", **address, language=language),
+        values_url=url_for("sources.values", **address),
+        peers=_peers(rooms, recorded),
         language=language,
         writes=writing.offered(rooms, visit, recorded, url_for("pages.write", **address)),
     )
+
+
+def _peers(rooms: Rooms, recorded: Recorded) -> tuple[peers.PeerSet, ...]:
+    """Whom the model was tried on, as far as the evaluation here is of the version that answered."""
+    found = recorded.assessment
+    same = rooms.models[found.model].version == found.version
+    return peers.peers(rooms.cards[found.model]["evaluation"]) if same else ()
 
 
 def _hears_draw(rooms: Rooms, recorded: Recorded) -> bool:
@@ -298,11 +337,10 @@ def _stated(hours: str) -> float | None:
     return gates.draw_ahead(number)
 
 
-def _banner(visit: Visit) -> face.Banner | None:
+def _banner(visit: Visit, who: Identity) -> face.Banner | None:
     """The identity, unless the EHR says that it shows it already (SMART: need_patient_banner is false)."""
     if visit.grant.need_patient_banner is False:
         return None
-    who = visits.identity_of(visit)
     return face.Banner(who.name, who.born, who.sex, who.record_number)
 
 
@@ -312,8 +350,8 @@ def _handout(rooms: Rooms, visit: Visit, recorded: Recorded) -> handout.HandoutV
     released = [each for each in rooms.ledger.released(recorded.id) if each.language == language]
     who = visits.identity_of(visit)
 
-    def address(endpoint: str, spoken: str) -> str:
-        return url_for(endpoint, key=recorded.id, visit=visit.id, language=spoken, paper=paper)
+    def address(endpoint: str, spoken: str, sheet: str = paper) -> str:
+        return url_for(endpoint, key=recorded.id, visit=visit.id, language=spoken, paper=sheet)
 
     return handout.view(
         recorded.assessment,
@@ -325,7 +363,9 @@ def _handout(rooms: Rooms, visit: Visit, recorded: Recorded) -> handout.HandoutV
         paper=paper,
         released_by=visit.tenant.name if released else "",
         released_at=released[0].at if released else None,
-        pdf_url=address("pages.patient_pdf", language),
+        slip=slips.of(rooms, recorded, language) if released else None,
+        papers={sheet: address("pages.patient_pdf", language, sheet) for sheet in ("letter", "a4")},
+        unspoken=handout.unspoken(visit.about("language")),
         back_url=url_for("pages.stored", visit=visit.id),
         languages={code: address("pages.patient_page", code) for code in words.LANGUAGES if code != language},
     )
@@ -335,18 +375,13 @@ def _asked(rooms: Rooms, key: str) -> tuple[Visit, Recorded]:
     """The visit and the answer a form is about, the form proven this visit's own."""
     visit = visits.current(rooms)
     security.check_form_token(visit.secret, visit.id, request.form.get("csrf_token", ""))
-    return visit, _recorded(rooms, visit, key)
+    return visit, recall.recorded(rooms, visit, key)
 
 
-def _recorded(rooms: Rooms, visit: Visit, key: str) -> Recorded:
-    recorded = rooms.ledger.recall(key, tenant=visit.tenant.id, patient=visit.grant.patient)
-    if recorded is None:
-        raise NotFound("no answer of that id was given about this patient here")
-    return recorded
-
-
-def _back(visit: Visit, recorded: Recorded) -> Response:
-    return _see(url_for("pages.stored", visit=visit.id, _anchor=recorded.assessment.model))
+def _back(visit: Visit, recorded: Recorded, place: str = "") -> Response:
+    """Back to the answer, or to the `place` in its details that the form stood in."""
+    anchor = f"{recorded.assessment.model}{place}"
+    return _see(url_for("pages.stored", visit=visit.id, _anchor=anchor))
 
 
 def _see(url: str) -> Response:

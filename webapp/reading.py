@@ -7,6 +7,7 @@ it is not stated any more.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from ehr.reader import read_record
 from ehr.records import Reading, read_patient
 from ehr.transport import Budget, FhirHttp
 from governance.entries import Recorded
+from inference.chart import Record
 from webapp import audit, visits
 from webapp.consult import Consultation, Occasion, consult, draw_of, hours_to
 from webapp.ops import FOREIGN, STAGES
@@ -34,36 +36,64 @@ def planned(rooms: Rooms, visit: Visit) -> datetime | None:
     return None if card is None else draw_of(card.assessment)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A chart as it was read: whose, at which moment, the record, and how many rows of others were dropped."""
+
+    visit: Visit
+    moment: datetime
+    who: Identity
+    record: Record = field(repr=False)
+    foreign: int
+
+
 def consulted(rooms: Rooms, visit: Visit, draw: datetime | None) -> tuple[Consultation, ...]:
     """The chart read now, both models asked, the ledger written, the visit remembering it.
 
     `draw`: when the next troponin is planned, None where nobody says. Raises NotPermitted, and what reading
     the chart and writing the ledger raise.
     """
+    return asked(rooms, seen(rooms, visit), draw)
+
+
+def seen(rooms: Rooms, visit: Visit) -> Seen:
+    """The chart read now, and ledger and trail told so: what cannot be written is found out before anything is said.
+
+    Raises NotPermitted, and what reading the chart and writing the ledger raise.
+    """
     _check(visit)
     reading, visit = _read(rooms, visit)
-    moment = rooms.clock()
+    record = read_record(
+        visit.grant.patient,
+        reading.resources,
+        local_codes=visit.tenant.local_codes,
+        care_units=visit.tenant.care_units,
+        zone=ZoneInfo(visit.tenant.time_zone),
+        truncated=reading.truncated,
+    )
+    who = identity(visit.grant.patient, reading.resources)
+    rooms.ledger.event(
+        "chart-read", tenant=visit.tenant.id, patient=visit.grant.patient, user=visit.grant.user
+    )
+    audit.seen(rooms, "viewed", visit)
+    return Seen(visit, rooms.clock(), who, record, reading.foreign)
+
+
+def asked(rooms: Rooms, chart: Seen, draw: datetime | None) -> tuple[Consultation, ...]:
+    """Both models asked about the chart, the ledger written, the visit remembering it."""
+    visit = chart.visit
     with STAGES.labels("consult").time():
-        record = read_record(
-            visit.grant.patient,
-            reading.resources,
-            local_codes=visit.tenant.local_codes,
-            care_units=visit.tenant.care_units,
-            zone=ZoneInfo(visit.tenant.time_zone),
-            truncated=reading.truncated,
-        )
         occasion = Occasion(
             visit.tenant,
             visit.grant.patient,
-            moment,
+            chart.moment,
             "launch",
             user=visit.grant.user,
             encounter=visit.grant.encounter or "",
-            hours_ahead=hours_to(draw, moment),
+            hours_ahead=hours_to(draw, chart.moment),
         )
-        found = consult(record, rooms.models.values(), rooms.ledger, rooms.readings, occasion)
-    who = identity(visit.grant.patient, reading.resources)
-    visits.remember(rooms, visit, _about(rooms, visit, who, found, reading.foreign, draw))
+        found = consult(chart.record, rooms.models.values(), rooms.ledger, rooms.readings, occasion)
+    visits.remember(rooms, visit, _about(rooms, visit, chart.who, found, chart.foreign, draw))
     for each in found:
         rooms.ledger.viewed(each.id, user=visit.grant.user, where="result")
         audit.seen(rooms, "viewed", visit, each.id)
@@ -134,6 +164,12 @@ def _reading(rooms: Rooms, visit: Visit) -> Reading:
         quirks=visit.tenant.quirks,
     )
     with STAGES.labels("read").time():
-        reading = read_patient(http, visit.grant.patient, as_of=rooms.clock(), quirks=visit.tenant.quirks)
+        reading = read_patient(
+            http,
+            visit.grant.patient,
+            as_of=rooms.clock(),
+            quirks=visit.tenant.quirks,
+            local_codes=visit.tenant.local_codes,
+        )
     FOREIGN.labels("launch").inc(reading.foreign)
     return reading

@@ -20,7 +20,7 @@ from inference.chart import Measurement
 from inference.explain import OLDEST
 from inference.features import ANALYTES, BEFORE_UNIT, CARE_UNIT, HOURS, LONGEST_BEFORE
 from inference.vocabulary import vocabulary
-from webapp import charts, words
+from webapp import charts, origin, words
 from webapp.words import say
 
 SMALL: Final = 0.1  # log-odds: a push that moves the odds by less than a tenth is named, not told at length
@@ -39,6 +39,15 @@ class Row:
     direction: str  # "raises", "lowers", "neither"
     bar: Markup
     course: Markup | None
+    traced: tuple[str, ...] = ()  # where its values came from, newest first
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """The pushes too small to tell at length, by name in one sentence, and each with its row."""
+
+    text: str
+    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class Group:
     push: str
     direction: str
     rows: tuple[Row, ...]
-    small: str
+    small: Small | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class Why:
     against: tuple[Row, ...]
     groups: tuple[Group, ...]
     unmeasured: tuple[Row, ...]
-    unmeasured_small: str
+    unmeasured_small: Small | None
     base: SumLine
     lines: tuple[SumLine, ...]
     total: SumLine
@@ -96,7 +105,7 @@ def why(found: Explanation, as_of: datetime, zone: tzinfo, person: Mapping[str, 
         against=tuple(rows[r.variable] for r in named(measured, False, TOLD)),
         groups=tuple(group for group in groups if group.rows or group.small),
         unmeasured=tuple(rows[r.variable] for r in absent if abs(r.push) >= SMALL),
-        unmeasured_small=_listing([r for r in absent if abs(r.push) < SMALL]),
+        unmeasured_small=_listing([r for r in absent if abs(r.push) < SMALL], rows),
         base=SumLine(say("en", "reasons.base-row"), signed(found.base), words.percent(expit(found.base))),
         lines=tuple(SumLine(system.label, signed(system.push), "") for system in systems),
         total=SumLine(say("en", "reasons.total-row"), signed(found.score), words.percent(expit(found.score))),
@@ -150,10 +159,18 @@ def signed(log_odds: float) -> str:
 
 def _row(reason: Reason, largest: float, as_of: datetime, zone: tzinfo, person: Mapping[str, str]) -> Row:
     direction, text = _push(reason.push)
-    course = None if _levels(reason.variable) else charts.sparkline(reason.series)
-    return Row(
-        *_told(reason, as_of, zone, person), text, direction, charts.push_bar(reason.push, largest), course
-    )
+    plain = _levels(reason.variable) or abs(reason.push) < SMALL
+    course = None if plain else charts.sparkline(reason.series)
+    told = _told(reason, as_of, zone, person)
+    kept = [row for row in (reason.latest, reason.earlier) if row is not None]
+    traced = tuple(origin.traced(row, zone, as_of) for row in dict.fromkeys(kept)) or _of_person(reason)
+    return Row(*told, text, direction, charts.push_bar(reason.push, largest), course, traced)
+
+
+def _of_person(reason: Reason) -> tuple[str, ...]:
+    """What a value of the person was read from."""
+    kind = origin.READ_FROM.get(reason.variable)
+    return (say("en", "origin.person", resource=kind),) if kind and reason.measured else ()
 
 
 def _push(push: float) -> tuple[str, str]:
@@ -168,14 +185,15 @@ def _group(label: str, push: float, reasons: Sequence[Reason], rows: dict[str, R
     direction, text = _push(push)
     told = [reason for reason in reasons if abs(reason.push) >= SMALL]
     small = [reason for reason in reasons if abs(reason.push) < SMALL]
-    return Group(label, text, direction, tuple(rows[r.variable] for r in told), _listing(small))
+    return Group(label, text, direction, tuple(rows[r.variable] for r in told), _listing(small, rows))
 
 
-def _listing(small: Sequence[Reason]) -> str:
-    """The small pushes by name, so that none is hidden."""
+def _listing(small: Sequence[Reason], rows: Mapping[str, Row]) -> Small | None:
+    """The small pushes by name, so that none is hidden; None where there is none."""
     if not small:
-        return ""
-    return f"{say('en', 'reasons.small')}: {words.listed([brief(reason) for reason in small])}."
+        return None
+    text = f"{say('en', 'reasons.small')}: {words.listed([brief(reason) for reason in small])}."
+    return Small(text, tuple(rows[reason.variable] for reason in small))
 
 
 def _absent(variable: str) -> str:

@@ -7,15 +7,16 @@ The view holds text and drawings only; the template loops over them. Each model'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
+from typing import Any
 
 from inference.assessment import State
 from webapp import answer, words
-from webapp.answer import Section, Shown, StateView
+from webapp.answer import DISAGREEMENTS, Section, Shown, StateView
 from webapp.words import say
 
-__all__ = ["Banner", "ResultView", "Shown", "view"]
+__all__ = ["DISAGREEMENTS", "Banner", "ResultView", "Shown", "head", "in_trouble", "view"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Trouble:
     title: str
     text: str
     remedy: str
+    reference: str = ""  # by which the fault is found in the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +120,29 @@ def view(
     )
 
 
+def head(states: Sequence[State], moment: datetime, **around: Any) -> ResultView:
+    """The page before its answers are there: whose it is, the chart's moment, what the models may do here.
+
+    `around`: what `view` is told besides the answers.
+    """
+    empty = view((), **around)
+    site = words.zone_of(around["zone"])
+    shown = answer.state_view(State.DEMONSTRATION) if State.DEMONSTRATION in states else None
+    return replace(empty, as_of=_moment(moment, site), demonstration=shown)
+
+
+def in_trouble(begun: ResultView, key: str, reference: str) -> ResultView:
+    """The page that was `begun`, when its answers cannot be given: what happened and what to do, nothing else."""
+    return replace(begun, trouble=replace(_trouble(key), reference=reference))
+
+
 def _as_of(shown: Sequence[Shown], zone: tzinfo) -> str:
     if not shown:
         return ""
-    moment = max(each.assessment.as_of for each in shown)
+    return _moment(max(each.assessment.as_of for each in shown), zone)
+
+
+def _moment(moment: datetime, zone: tzinfo) -> str:
     return say("en", "page.as-of", as_of=words.moment(moment, zone), offset=words.offset(moment, zone))
 
 

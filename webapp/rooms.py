@@ -18,10 +18,12 @@ from flask import Flask, current_app
 
 from ehr.capability import Capabilities
 from ehr.pace import PacedTransport
+from ehr.reach import Reach
 from ehr.tenants import Tenants, load_tenants
 from ehr.trust import KeySource
 from governance.audit import AuditTrail
 from governance.changes import Changes
+from governance.clarity import ClarityBook
 from governance.ledger import Ledger
 from governance.outcomes import Outcomes
 from governance.readings import Readings
@@ -118,16 +120,22 @@ class Rooms:
         return Changes(self.store, clock=self.clock)
 
     @cached_property
+    def clarity(self) -> ClarityBook:
+        """How clear readers found the patient's page."""
+        return ClarityBook(self.store, clock=self.clock)
+
+    @cached_property
     def vault(self) -> Vault:
         """Short-lived encrypted state that all workers share."""
         return Vault(self.store, self.settings.secret, redis_url=self.settings.redis_url, clock=self.clock)
 
     @cached_property
     def http(self) -> httpx.Client:
-        """One pool of connections; follows no redirect by itself and verifies TLS."""
+        """One pool of connections; follows no redirect by itself, verifies TLS, and calls no inner address unasked."""
+        reach = Reach(inside=not self.settings.production, networks=self.settings.networks)
         limits = httpx.Limits(max_connections=40, max_keepalive_connections=20)
         timeout = httpx.Timeout(5.0, connect=2.0)
-        transport = self._transport or PacedTransport(limits=limits, trust_env=False)
+        transport = self._transport or PacedTransport(reach, limits=limits, trust_env=False)
         return httpx.Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
 
     @cached_property

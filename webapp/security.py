@@ -28,9 +28,11 @@ def _headers(response: Response) -> Response:
     ancestors = " ".join(getattr(g, "frame_ancestors", ())) or "'none'"
     targets = " ".join(["'self'", *getattr(g, "form_targets", ())])
     style = " ".join(["'self'", *getattr(g, "style_hosts", ())])
+    frames = " ".join(getattr(g, "frames", ())) or "'none'"
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; script-src 'self'; style-src {style}; img-src 'self' data:; font-src 'self'; "
-        f"connect-src 'self'; form-action {targets}; base-uri 'none'; object-src 'none'; frame-ancestors {ancestors}"
+        f"connect-src 'self'; form-action {targets}; base-uri 'none'; object-src 'none'; frame-src {frames}; "
+        f"frame-ancestors {ancestors}"
     )
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Content-Type-Options"] = "nosniff"

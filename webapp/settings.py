@@ -9,6 +9,7 @@ each on standard error, whatever the log level.
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
+
+from ehr.reach import NEVER, Network
 
 MODES: Final = ("production", "demonstration", "development")
 DEVICES: Final = ("auto", "cpu", "cuda")
@@ -47,6 +50,7 @@ class Settings:
     log_level: str
     limits: Mapping[str, int]  # of each door, calls a minute; 0: no limit
     proxies: int  # how many proxies of ours write X-Forwarded-For
+    networks: tuple[Network, ...]  # private ones that hospitals' servers are in
     metrics_folder: str  # where the workers' counters meet; "" for a single process
     gates: Path  # folder with one gate file a site, approvals in it
     approvers: Path  # file of those who may approve, with their public keys
@@ -75,7 +79,9 @@ VARIABLES: Final[Mapping[str, str]] = {
     "ORDERTIME_FEEDBACK_A_MINUTE": "6000",
     "ORDERTIME_LAUNCHES_A_MINUTE": "1200",
     "ORDERTIME_PAPERS_A_MINUTE": "30",
+    "ORDERTIME_CLARITY_A_MINUTE": "60",
     "ORDERTIME_PROXIES": "0",
+    "ORDERTIME_PRIVATE_NETWORKS": "",
     "PROMETHEUS_MULTIPROC_DIR": "",
     "ORDERTIME_GATES": str(ROOT / "gates"),
     "ORDERTIME_APPROVERS": str(ROOT / "gates" / "approvers.toml"),
@@ -85,6 +91,7 @@ LIMITED: Final = (
     "feedback",
     "launches",
     "papers",
+    "clarity",
 )  # doors with a limit; why so much: docs/settings.md
 
 
@@ -117,6 +124,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             }
         ),
         proxies=_count("ORDERTIME_PROXIES", told["ORDERTIME_PROXIES"]),
+        networks=_networks("ORDERTIME_PRIVATE_NETWORKS", told["ORDERTIME_PRIVATE_NETWORKS"]),
         metrics_folder=told["PROMETHEUS_MULTIPROC_DIR"],
         gates=Path(told["ORDERTIME_GATES"]),
         approvers=Path(told["ORDERTIME_APPROVERS"]),
@@ -211,6 +219,29 @@ def _count(name: str, value: str) -> int:
     if not value.isascii() or not value.isdigit() or len(value) > 7:
         raise SettingsError(f"{name} is '{value}'; set a whole number, 0 for none")
     return int(value)
+
+
+def _networks(name: str, value: str) -> tuple[Network, ...]:
+    """The networks written in CIDR, with commas between. Raises SettingsError, also for those nobody may call."""
+    found: list[Network] = []
+    for text in filter(None, (part.strip() for part in value.split(","))):
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError:
+            raise SettingsError(
+                f"{name} holds '{text}'; write networks as 10.20.0.0/16, with commas between"
+            ) from None
+        if network.prefixlen == 0 or any(_overlap(network, never) for never in NEVER):
+            raise SettingsError(f"{name} holds '{text}', where no hospital is: list its own network alone")
+        found.append(network)
+    return tuple(found)
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    """Whether the two share an address."""
+    if isinstance(one, ipaddress.IPv4Network):
+        return isinstance(other, ipaddress.IPv4Network) and one.overlaps(other)
+    return isinstance(other, ipaddress.IPv6Network) and one.overlaps(other)
 
 
 def _seconds(name: str, value: str) -> float:

@@ -5,12 +5,15 @@ Whatever becomes of it stands in the ledger before it is sent. A patient's own v
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from ehr import hooks as wire
+from ehr.records import Reading
 from ehr.site import Tenant
+from ehr.standing import standing
 from governance.entries import CARD_LATE, LastCard, Repeat
 from inference.assessment import State
 from webapp import cards, repeats, suggestions, words
@@ -30,10 +33,18 @@ class Shown(NamedTuple):
     assessment: str = ""
 
 
-def shown(rooms: Rooms, tenant: Tenant, asked: wire.HookRequest, found: Consultation) -> Shown:
-    """The card of an answer, if it is to be sent."""
+def shown(
+    rooms: Rooms,
+    tenant: Tenant,
+    asked: wire.HookRequest,
+    found: Consultation,
+    orders_of: Callable[[], Reading],
+) -> Shown:
+    """The card of an answer, if it is to be sent. `orders_of` reads the orders in force with the caller's token."""
     uuid, wishes = str(uuid4()), tenant.cards
-    orders = suggestions.Asked(asked.patient, asked.encounter, asked.user, asked.drafts)
+    orders = suggestions.Asked(
+        asked.patient, asked.encounter, asked.user, asked.drafts, lambda: standing(asked, orders_of)
+    )
     zone = words.zone_of(tenant.time_zone)
     offered = suggestions.suggested(
         found.assessment, found.policy, wishes, orders, zone, lambda: str(uuid4())

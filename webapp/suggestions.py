@@ -2,13 +2,14 @@
 
 Each is one action with a whole draft order, for a person to take or leave; nothing is applied by itself. Offers
 only what the answer calls for: a draw that a rule still waits for; a gas or a review where the model speaks or
-NEWS2 asks for an emergency review. Refuses to offer what is among the draft orders already, or known already.
+NEWS2 asks for an emergency review. Refuses to offer what is among the draft orders, or ordered, or known already; where
+the orders in force cannot be seen, the offer says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from ehr import offers
 from ehr.card_policy import CardPolicy
 from ehr.offers import ARTERIAL_GAS, REPEAT_TROPONIN, RESPIRATORY_REVIEW, VENOUS_GAS, Draft
 from ehr.site import ModelPolicy
+from ehr.standing import Sought, stands
 from governance.entries import Suggestion
 from inference.assessment import TROPONIN, Assessment, Status
 from inference.redraw import Redraw, due
@@ -32,12 +34,16 @@ GASES: Final = (ARTERIAL_GAS, VENOUS_GAS)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who would order what for whom, and what is among the draft orders already. Ids of patients are bare."""
+    """Who would order what for whom, and what is among the draft orders already. Ids of patients are bare.
+
+    `standing` gives the orders in force, None where they cannot be seen; it is asked only where something is offered.
+    """
 
     patient: str
     encounter: str
     user: str
     drafts: Sequence[Mapping[str, Any]] = ()
+    standing: Callable[[], Sequence[Mapping[str, Any]] | None] = lambda: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,7 @@ def suggested(
         return ()
     made = _of_troponin(found, zone) if found.model == TROPONIN else _of_breathing(found, policy)
     wanted = [want for want in made if want.kind in wishes.offers and not _drafted(want, asked)]
+    wanted = _not_ordered(wanted, asked, wishes) if wanted else []
     return tuple(_offered(want, wishes, asked, found.as_of.astimezone(zone), fresh()) for want in wanted)
 
 
@@ -77,6 +84,7 @@ class _Want:
     reason: str
     at: datetime | None = None
     variable: str = ""
+    since: datetime | None = None  # the draw that this one repeats
 
 
 def _say(key: str, /, **values: Any) -> str:
@@ -99,7 +107,7 @@ def _draw(draw: Redraw, found: Assessment, zone: tzinfo) -> _Want:
     label = _say(f"suggestion.{REPEAT_TROPONIN}.label-{key}", **told)
     reason = _say(f"suggestion.{REPEAT_TROPONIN}.reason", **told)
     text = vocabulary()[draw.variable].label
-    return _Want(REPEAT_TROPONIN, label, text, reason, draw.at.astimezone(zone), draw.variable)
+    return _Want(REPEAT_TROPONIN, label, text, reason, draw.at.astimezone(zone), draw.variable, draw.last)
 
 
 def _of_breathing(found: Assessment, policy: ModelPolicy) -> list[_Want]:
@@ -134,6 +142,24 @@ def _drafted(want: _Want, asked: Asked) -> bool:
     return offers.ordered_already(
         want.kind, asked.drafts, at=want.at, variable=want.variable, window=SAME_DRAW
     )
+
+
+def _not_ordered(wanted: Sequence[_Want], asked: Asked, wishes: CardPolicy) -> list[_Want]:
+    """What no order in force is for; with a word of it where they cannot be seen."""
+    orders = asked.standing()
+    if orders is None:
+        return [replace(want, reason=f"{want.reason} {_say('suggestion.orders-unseen')}") for want in wanted]
+    return [want for want in wanted if not stands(_sought(want, wishes), orders)]
+
+
+def _sought(want: _Want, wishes: CardPolicy) -> Sought:
+    own = wishes.order_codes.get(want.kind)
+    codes = {offers.code_of(want.kind, want.variable)[:2]} | ({(own.system, own.code)} if own else set())
+    words = {want.text} | ({own.display} if own else set())
+    if want.at is None:
+        return Sought(frozenset(codes), frozenset(words))
+    earliest, latest = want.at - SAME_DRAW, want.at + SAME_DRAW
+    return Sought(frozenset(codes), frozenset(words), TROPONIN, want.since, earliest, latest)
 
 
 def _offered(want: _Want, wishes: CardPolicy, asked: Asked, now: datetime, uuid: str) -> Offered:

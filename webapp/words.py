@@ -27,7 +27,10 @@ from inference.errors import OrdertimeError
 from inference.vocabulary import vocabulary
 
 FOLDER: Final = Path(__file__).with_name("words")
-LANGUAGES: Final = ("en", "es")
+LANGUAGES: Final = (  # a language is its file: English first, the others as they are called
+    "en",
+    *sorted(file.stem for file in FOLDER.glob("*.toml") if file.stem != "en"),
+)
 NBSP: Final = "\u00a0"
 DECIMALS: Final = MappingProxyType(
     {"ph": 2, "creatinine": 2, "ionised_calcium": 2, "temp": 1, "inr": 1, "lactate": 1}
@@ -177,8 +180,8 @@ def inline(label: str) -> str:
 
 
 def capital(sentence: str) -> str:
-    """The sentence with a capital first letter."""
-    return sentence[:1].upper() + sentence[1:]
+    """The sentence with a capital first letter, but for a name that is written small (hs-troponin)."""
+    return sentence if sentence.startswith("hs-") else sentence[:1].upper() + sentence[1:]
 
 
 def listed(names: Iterable[str], language: str = "en") -> str:

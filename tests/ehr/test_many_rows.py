@@ -104,8 +104,32 @@ def test_quantities_are_asked_for_in_addresses_a_server_takes() -> None:
     assert max(map(len, pieces)) <= CODES_AT_ONCE
     codes = [code for piece in pieces for code in piece]
     assert len(codes) == len(set(codes)) > 100
-    assert "8867-4" in codes
-    assert "8867-4" not in {code for piece in unseen(monitor(4)) for code in piece}
+    assert "http://loinc.org|8867-4" in codes
+    assert "http://loinc.org|8867-4" not in {code for piece in unseen(monitor(4)) for code in piece}
+
+
+LOCAL = {"urn:site|GCS": "gcs", "urn:site|RESP, total": "rr", "|HFNC 40L": "oxygen_device=face tent"}
+
+
+def test_a_quantity_the_site_charts_under_its_own_code_is_asked_for_by_that_code() -> None:
+    own = measured("GCS", "{score}", 9, 20.0, "gcs")
+    own["code"] = {"coding": [{"system": "urn:site", "code": "GCS"}]}
+    ward = Ward(monitor(MANY), [own])
+    reading = ward.read(local_codes=LOCAL)
+    assert [row["id"] for row in reading.resources].count("gcs") == 1
+    assert "gcs" not in {row["id"] for row in Ward(monitor(MANY), [own]).read().resources}
+    assert "gcs" in {row.variable for row in read_record("1", reading.resources, local_codes=LOCAL).measurements}
+
+
+def test_the_sites_codes_are_asked_for_as_a_search_writes_them_and_count_as_the_standard_ones() -> None:
+    asked = [code for piece in unseen([], LOCAL) for code in piece]
+    assert {"urn:site|GCS", r"urn:site|RESP\, total"} <= set(asked)
+    assert not any("HFNC" in code for code in asked)  # an answer's words are no code of a quantity
+    seen = {"code": {"coding": [{"system": "urn:site", "code": "GCS"}]}}
+    left = {code for piece in unseen([seen], LOCAL) for code in piece}
+    assert not {"urn:site|GCS", "http://loinc.org|9269-2"} & left
+    ignored = {code for piece in unseen([], {"http://loinc.org|8867-4": "ignore"}) for code in piece}
+    assert "http://loinc.org|8867-4" not in ignored
 
 
 @pytest.mark.parametrize(

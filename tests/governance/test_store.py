@@ -22,6 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from governance.audit import AuditTrail
 from governance.changes import Change, Changes
+from governance.clarity import ClarityBook, PageKind
 from governance.entries import Feedback, Repeat, Suggestion
 from governance.errors import LedgerRefusal, LedgerUnavailable, SetupError
 from governance.ledger import Ledger
@@ -357,6 +358,8 @@ def filled(ledger: Ledger) -> None:
         )
     )
     AuditTrail(ledger._store, ledger, clock=lambda: NOON).note("viewed", door="/result", tenant="north")
+    page = PageKind("north", "ventilation-need", "0.2.0", "assessed", "en", "0123456789ab")
+    ClarityBook(ledger._store, clock=lambda: NOON).keep(page, 4)
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)

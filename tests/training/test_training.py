@@ -284,7 +284,7 @@ def test_limits_call_an_honest_share_indeterminate_and_base_rate_is_the_cohorts(
 
 
 def test_the_background_weighs_every_row_it_stands_for(rows: Table, model: Ensemble) -> None:
-    background, weights = medoids(model, rows)
+    background, weights = medoids(model, rows, 8)
     assert len(background) == len(weights)
     assert weights.sum() == pytest.approx(1)
     assert all((rows.x == row).all(axis=1).any() or np.isnan(row).any() for row in background)

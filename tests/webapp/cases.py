@@ -10,14 +10,17 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+from governance import codec
 from inference.assessment import Assessment, State
 from tests.webapp import examples, pages
-from webapp import cards, handout, result
+from webapp import cards, handout, result, words
+from webapp.gallery.stored import FOLDER, PEERS
 from webapp.writes import Write
 
 GOLDEN = Path(__file__).with_name("golden")
 BANNER = result.Banner("Whitfield, Marcus T.", date(1954, 3, 8), "male", "0048213")
 LAUNCH = "https://ordertime.example/launch"
+SLIP = handout.Slip("https://ordertime.example.org/c/K7QM3F2X", "K7QM3F2X")
 UUID = "5c9e1a52-53a7-4f5d-9d0c-1f6f0a7f3b11"
 
 PAGES: Mapping[str, tuple[tuple[Assessment, State], ...]] = {
@@ -52,6 +55,8 @@ PAGES: Mapping[str, tuple[tuple[Assessment, State], ...]] = {
     "before-first-silent": ((examples.TROPONIN_FIRST, State.SILENT),),
     "planned-draw": ((examples.TROPONIN_PLANNED, State.ACTIVE),),
     "planned-draw-not-used": ((examples.TROPONIN_DEAF, State.ACTIVE),),
+    "draw-due": ((examples.TROPONIN_DUE, State.ACTIVE),),
+    "answered": ((examples.VENTILATION_ASSESSED, State.ACTIVE),),
     "writing": (
         (examples.VENTILATION_ASSESSED, State.ACTIVE),
         (examples.TROPONIN_RULE_IN, State.DEMONSTRATION),
@@ -66,6 +71,11 @@ WRITTEN = (
     Write("RiskAssessment", "", False, "", "Practitioner/7", examples.OPENED, "RiskAssessment/c12e0d97337e"),
     Write("DocumentReference", "", True, "es", "", examples.OPENED, "DocumentReference/36926d26313a"),
 )
+ANSWERED: dict[str, Any] = {
+    "opinion": "disagree",
+    "released_by": "Practitioner/7",
+    "released_at": examples.OPENED,
+}
 HANDOUTS: Mapping[str, tuple[Assessment, State]] = {
     "ventilation": (examples.VENTILATION_ASSESSED, State.ACTIVE),
     "ventilation-low": (examples.VENTILATION_LOW, State.ACTIVE),
@@ -81,6 +91,16 @@ HANDOUTS: Mapping[str, tuple[Assessment, State]] = {
     "child": (examples.VENTILATION_CHILD, State.ACTIVE),
     "silent": (examples.VENTILATION_ASSESSED, State.SILENT),
     "suspended": (examples.VENTILATION_ASSESSED, State.SUSPENDED),
+    "ventilation-high": (examples.VENTILATION_HIGH, State.ACTIVE),
+    "troponin-disagree": (examples.TROPONIN_DISAGREE, State.ACTIVE),
+    "unsure": (examples.VENTILATION_INDETERMINATE, State.ACTIVE),
+    "outside-training": (examples.VENTILATION_OUTSIDE, State.ACTIVE),
+    "stale": (examples.VENTILATION_STALE, State.ACTIVE),
+    "troponin-old": (examples.TROPONIN_OLD, State.ACTIVE),
+    "too-little": (examples.VENTILATION_INSUFFICIENT, State.ACTIVE),
+    "ventilated-earlier": (examples.VENTILATION_EARLIER, State.ACTIVE),
+    "rule-only-silent": (examples.TROPONIN_RULE_IN, State.SILENT),
+    "rule-only-suspended": (examples.TROPONIN_ASSESSED, State.SUSPENDED),
     "truncated": (replace(examples.TROPONIN_PLANNED, truncated=True), State.DEMONSTRATION),
 }
 
@@ -97,6 +117,8 @@ def shown(found: Assessment, state: State, **more: Any) -> result.Shown:
         release_url="/release",
         handout_url="/handout",
         pdf_url="/handout.pdf",
+        values_url="/values",
+        peers=PEERS,
         **more,
     )
 
@@ -108,8 +130,9 @@ def page(name: str, **more: Any) -> str:
     writes = iter((WRITES, WRITTEN)) if name == "writing" else repeat(())
     if name == "writing":
         more["close_url"] = "/close"
+    given = ANSWERED if name == "answered" else {}
     view = result.view(
-        [shown(found, state, writes=next(writes)) for found, state in PAGES[name]],
+        [shown(found, state, writes=next(writes), **given) for found, state in PAGES[name]],
         zone=examples.ZONE,
         opened=examples.OPENED,
         banner=more.pop("banner", BANNER),
@@ -144,6 +167,7 @@ def leaflet_of(found: Assessment, state: State, language: str, /, **more: Any) -
         "born": date(1954, 3, 8),
         "released_by": "Dr. Ana Ruiz",
         "released_at": examples.OPENED,
+        "slip": SLIP,
     }
     return pages.render("handout.html", view=handout.view(found, **{**values, **more}))
 
@@ -152,7 +176,7 @@ def texts() -> dict[str, str]:
     """Every golden file's name and what it should hold."""
     found = {f"page-{name}.txt": pages.text(page(name)) for name in PAGES}
     for name in HANDOUTS:
-        found |= {f"handout-{name}-{code}.txt": pages.text(leaflet(name, code)) for code in ("en", "es")}
+        found |= {f"handout-{name}-{code}.txt": pages.text(leaflet(name, code)) for code in words.LANGUAGES}
     for name, each in examples.EVERY.items():
         for state in State:
             said = card(each, state)
@@ -160,13 +184,21 @@ def texts() -> dict[str, str]:
     return found
 
 
+def assessments() -> dict[str, bytes]:
+    """The gallery's stored assessments: the examples, as the ledger would store them."""
+    return {f"{name}.json": codec.dump(found) + b"\n" for name, found in examples.EVERY.items()}
+
+
 def write() -> None:
-    """Write all golden files anew: to be read in the diff before they are committed."""
-    GOLDEN.mkdir(exist_ok=True)
-    for old in GOLDEN.iterdir():
-        old.unlink()
+    """Write all golden files and the gallery's assessments anew: read the diff before they are committed."""
+    for folder in (GOLDEN, FOLDER):
+        folder.mkdir(exist_ok=True)
+        for old in folder.iterdir():
+            old.unlink()
     for name, text in texts().items():
         (GOLDEN / name).write_text(text, encoding="utf-8")
+    for name, document in assessments().items():
+        (FOLDER / name).write_bytes(document)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ from zoneinfo import ZoneInfo
 from inference.assessment import (
     TROPONIN,
     VENTILATION,
+    Ahead,
     Assessment,
     Draw,
     Explanation,
+    Hourly,
     Phrase,
     Prediction,
     Reason,
@@ -24,6 +26,7 @@ from inference.assessment import (
     Score,
     ScorePart,
     Status,
+    Supposed,
     SystemPush,
 )
 from inference.chart import Measurement, Refusal, Source
@@ -181,6 +184,20 @@ def _inputs(found: Explanation) -> tuple[Measurement, ...]:
     )
 
 
+def trail(now: float, *before: float | None, status: Status = Status.ASSESSED) -> tuple[Hourly, ...]:
+    """A day's course: `before` from 24 h ago on, None where there was no number, then `now`."""
+    hours = (*before, now)
+    return tuple(
+        Hourly(AS_OF - timedelta(hours=len(hours) - 1 - place), Status.INSUFFICIENT)
+        if p is None
+        else Hourly(AS_OF - timedelta(hours=len(hours) - 1 - place), status, p, 0.62 * p, min(1.48 * p, 1))
+        for place, p in enumerate(hours)
+    )
+
+
+NOT_YET = (None,) * 10
+RISING = (0.09, 0.09, 0.1, 0.09, 0.11, 0.12, 0.14, 0.13, 0.17, 0.19, 0.22, 0.24, 0.31, 0.3)
+
 VENTILATION_ASSESSED = Assessment(
     model=VENTILATION,
     version="0.1.0",
@@ -207,6 +224,12 @@ VENTILATION_ASSESSED = Assessment(
     seed=7,
     base_rate=0.09,
     inputs_digest=DIGEST,
+    trail=trail(SHOWN_24H, *NOT_YET, *RISING),
+    supposed=(
+        Supposed("rr", "Respiratory rate", row("rr", 22, 13.2), 0.2, 0.2),
+        Supposed("fio2", "Inspired oxygen fraction", row("fio2", 28, 13.0), 0.21, 0.21),
+        Supposed("crp", "C-reactive protein", None, 0.26, 0.34, 2.0, 310.0),
+    ),
 )
 VENTILATION_LOW = replace(
     VENTILATION_ASSESSED,
@@ -226,6 +249,17 @@ VENTILATION_LOW = replace(
     scores=(replace(NEWS2, value=1, band="low"), ROX_NOT),
     missing=("lactate",),
     refused=(),
+    trail=trail(0.024, *(0.031, 0.03, 0.028) * 8),
+    supposed=(Supposed("lactate", "Lactate", None, 0.022, 0.071, 0.6, 14.0),),
+)
+VENTILATION_HIGH = replace(
+    VENTILATION_ASSESSED,
+    predictions=(
+        Prediction("ventilation-6h", 6, 0.41, 0.27, 0.56, members=(0.33, 0.38, 0.41, 0.45, 0.5)),
+        Prediction("ventilation-12h", 12, 0.58, 0.42, 0.73, members=(0.5, 0.55, 0.58, 0.62, 0.67)),
+        Prediction("ventilation-24h", 24, 0.72, 0.56, 0.85, members=(0.64, 0.69, 0.72, 0.76, 0.8)),
+    ),
+    explanation=None,
 )
 VENTILATION_INDETERMINATE = replace(
     VENTILATION_ASSESSED,
@@ -236,6 +270,8 @@ VENTILATION_INDETERMINATE = replace(
         Prediction("ventilation-12h", 12, 0.2, 0.05, 0.56, members=(0.05, 0.11, 0.2, 0.4, 0.55)),
         Prediction("ventilation-24h", 24, SHOWN_24H, 0.07, 0.66, members=(0.08, 0.14, 0.28, 0.5, 0.63)),
     ),
+    trail=trail(SHOWN_24H, *NOT_YET, *RISING, status=Status.INDETERMINATE),
+    supposed=(),
 )
 VENTILATION_OUTSIDE = replace(
     VENTILATION_INDETERMINATE,
@@ -245,7 +281,15 @@ VENTILATION_STALE = replace(
     VENTILATION_INDETERMINATE, reason=Phrase("stale", {"hours": 9.0, "limit": 6.0}), truncated=True
 )
 _NO_NUMBER = replace(
-    VENTILATION_ASSESSED, predictions=(), explanation=None, inputs=(), refused=(), seed=0, base_rate=None
+    VENTILATION_ASSESSED,
+    predictions=(),
+    explanation=None,
+    inputs=(),
+    refused=(),
+    seed=0,
+    base_rate=None,
+    trail=(),
+    supposed=(),
 )
 VENTILATION_INSUFFICIENT = replace(
     _NO_NUMBER,
@@ -260,6 +304,9 @@ VENTILATION_EXCLUDED = replace(
     reason=Phrase("already-ventilated", {"since": "2026-11-23T08:40:00+00:00"}),
     missing=(),
     scores=(ROX_NOT,),
+)
+VENTILATION_EARLIER = replace(
+    VENTILATION_EXCLUDED, reason=Phrase("ventilated-earlier", {"since": "2026-11-21T02:10:00+00:00"})
 )
 VENTILATION_CHILD = replace(
     _NO_NUMBER,
@@ -488,6 +535,13 @@ TROPONIN_CENSORED = replace(
     agreement="",
     draws=(hs(5, 3.9, bound="<", sent="<5"), hs(9, 0.7)),
 )
+TROPONIN_OLD = replace(
+    TROPONIN_RULE_IN,
+    reason=Phrase("troponin-old", {"hours": 31.0, "limit": 24}),
+    rules=(replace(UDMI_RISING, verdict="observe", pattern="flat-high"),),
+    agreement="",
+    draws=(hs(61, 37.2), hs(63, 31.0)),
+)
 TROPONIN_NONE = replace(
     TROPONIN_RULE_IN,
     status=Status.INSUFFICIENT,
@@ -534,11 +588,43 @@ TROPONIN_FIRST = replace(
     missing=(),
     base_rate=None,
 )
+FAN = tuple(
+    Ahead(hours, p, 0.55 * p, 1.6 * p, value, low, high)
+    for hours, p, value, low, high in (
+        (1.0, 0.13, 700.0, 560.0, 880.0),
+        (2.0, 0.15, 680.0, 510.0, 900.0),
+        (3.0, 0.17, 660.0, 470.0, 930.0),
+        (6.0, 0.2, 610.0, 390.0, 970.0),
+        (12.0, 0.22, 540.0, 310.0, 1000.0),
+        (24.0, 0.23, 430.0, 210.0, 990.0),
+    )
+)
 TROPONIN_FIRST_PLANNED = replace(TROPONIN_FIRST, hours_ahead=1.5)
 TROPONIN_FIRST_UNBACKED = replace(
     TROPONIN_FIRST, status=Status.INDETERMINATE, reason=Phrase("stale", {"hours": 9.0, "limit": 6.0})
 )
-TROPONIN_PLANNED = replace(TROPONIN_ASSESSED, version="0.2.0", hours_ahead=3.0, base_rate=None, agreement="")
+TROPONIN_PLANNED = replace(
+    TROPONIN_ASSESSED, version="0.2.0", hours_ahead=3.0, base_rate=None, agreement="", ahead=FAN
+)
+TROPONIN_DUE = replace(
+    TROPONIN_RULE_IN,
+    rules=(
+        replace(
+            RULE_IN,
+            verdict="observe",
+            pattern="unknown",
+            steps=(
+                *RULE_IN.steps[:4],
+                RuleStep(Phrase("esc-second-draw-due", {"target": 60, "window": 10, "minutes": 40}), None),
+            ),
+            cautions=(Phrase("esc-for-suspected-acs"),),
+        ),
+    ),
+    agreement="",
+    draws=(hs(31, 0.66),),
+    inputs=(hs(31, 0.66).measurement,),
+    cautions=(Phrase("only-one-troponin"), Phrase("rise-not-infarction")),
+)
 TROPONIN_DEAF = replace(
     TROPONIN_ASSESSED,
     hours_ahead=3.0,
@@ -547,20 +633,24 @@ TROPONIN_DEAF = replace(
 EVERY = {
     "ventilation-assessed": VENTILATION_ASSESSED,
     "ventilation-low": VENTILATION_LOW,
+    "ventilation-high": VENTILATION_HIGH,
     "ventilation-indeterminate": VENTILATION_INDETERMINATE,
     "ventilation-outside": VENTILATION_OUTSIDE,
     "ventilation-stale": VENTILATION_STALE,
     "ventilation-insufficient": VENTILATION_INSUFFICIENT,
     "ventilation-excluded": VENTILATION_EXCLUDED,
+    "ventilation-earlier": VENTILATION_EARLIER,
     "ventilation-child": VENTILATION_CHILD,
     "troponin-rule-in": TROPONIN_RULE_IN,
     "troponin-assessed": TROPONIN_ASSESSED,
     "troponin-disagree": TROPONIN_DISAGREE,
     "troponin-censored": TROPONIN_CENSORED,
+    "troponin-old": TROPONIN_OLD,
     "troponin-none": TROPONIN_NONE,
     "troponin-first": TROPONIN_FIRST,
     "troponin-first-planned": TROPONIN_FIRST_PLANNED,
     "troponin-first-unbacked": TROPONIN_FIRST_UNBACKED,
     "troponin-planned": TROPONIN_PLANNED,
     "troponin-deaf": TROPONIN_DEAF,
+    "troponin-due": TROPONIN_DUE,
 }

@@ -34,6 +34,13 @@ APP = "http://127.0.0.1:8000"
 SECRET = "kV9x0pQ2mN7bL4cZ8wR1tY6uJ3hG5fDs"
 
 
+class Browser(FlaskClient):
+    """A browser reads a page to its end, also one that comes in pieces."""
+
+    def open(self, *args: Any, buffered: bool = True, **more: Any) -> Any:
+        return super().open(*args, buffered=buffered, **more)
+
+
 class Clock:
     """Time that a test can move."""
 
@@ -235,6 +242,7 @@ def standing(
     clock = Clock()
     rooms = Rooms(settings(folder, hospital), clock=clock, models=models)
     app = create_app(rooms.settings, rooms)
+    app.test_client_class = Browser
     try:
         yield House(app, rooms, hospital, clock, hospital.keys)
     finally:

@@ -2,7 +2,7 @@
 
 Flesch-Kincaid grade = 0.39 words/sentence + 11.8 syllables/word - 15.59 (Kincaid 1975).
 INFLESZ (Szigriszt-Pazos 1993, scale of Barrio-Cantalejo 2008) = 206.835 - 62.3 syllables/word
-- words/sentence; 55 to 65 is "normal", above that easy.
+- words/sentence; 55 to 65 is "normal", 65 to 80 "fairly easy", above that "very easy".
 Each line of a list or heading is a sentence. A number counts as its digits, one syllable each.
 """
 
@@ -27,14 +27,22 @@ def sentences(lines: Iterable[str]) -> list[str]:
 
 def grade(lines: Iterable[str]) -> float:
     """Flesch-Kincaid grade of English `lines`."""
-    per_sentence, per_word = _rates(lines, english_syllables)
-    return 0.39 * per_sentence + 11.8 * per_word - 15.59
+    return grade_at(*_rates(lines, english_syllables))
+
+
+def grade_at(words_a_sentence: float, syllables_a_word: float) -> float:
+    """The formula of Flesch-Kincaid, by itself."""
+    return 0.39 * words_a_sentence + 11.8 * syllables_a_word - 15.59
 
 
 def inflesz(lines: Iterable[str]) -> float:
     """INFLESZ of Spanish `lines`."""
-    per_sentence, per_word = _rates(lines, spanish_syllables)
-    return 206.835 - 62.3 * per_word - per_sentence
+    return inflesz_at(*_rates(lines, spanish_syllables))
+
+
+def inflesz_at(words_a_sentence: float, syllables_a_word: float) -> float:
+    """The formula of Szigriszt-Pazos, by itself."""
+    return 206.835 - 62.3 * syllables_a_word - words_a_sentence
 
 
 def _rates(lines: Iterable[str], syllables: Callable[[str], int]) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from inference.assessment import TROPONIN, VENTILATION
 from inference.model import load, newest
 from tests.artefacts import build
-from tests.webapp.house import APP, SECRET, Clock
+from tests.webapp.house import APP, SECRET, Browser, Clock
 from webapp import create_app
 from webapp.rooms import Rooms
 from webapp.settings import from_environment
@@ -185,4 +185,6 @@ def framed(folder: Path, there: Scripted) -> Frame:
     settings, clock = from_environment(environment(folder, there)), Clock()
     models = {name: load(newest(folder / "artifacts", name), "cpu") for name in (VENTILATION, TROPONIN)}
     rooms = Rooms(settings, clock=clock, models=models)
-    return Frame(rooms, clock, there, create_app(settings, rooms).test_client())
+    app = create_app(settings, rooms)
+    app.test_client_class = Browser
+    return Frame(rooms, clock, there, app.test_client())

@@ -73,7 +73,7 @@ def test_a_patient_without_a_troponin_gets_a_page_about_the_first(house: House) 
     assert (found.status, found.before_first, found.hours_ahead) == (Status.ASSESSED, True, None)
     assert "Before the first result: for a first draw at any time within 24 h." in text
     assert "Expected first value about" in text
-    assert text.count("nothing to apply the rule to") == 2
+    assert text.count("nothing to apply the rule to") == 4  # each rule, and the same in the plain table
     assert "above the latest" not in text
     assert "First draw planned in" in text
 
@@ -236,7 +236,7 @@ def test_a_first_troponin_ordered_for_later_gets_a_card_about_the_first(house: H
     assert found.assessment.hours_ahead == pytest.approx(2.0, abs=0.02)
     (card,) = cards
     text = (card["summary"] + card["detail"]).replace("\u00a0", " ")
-    assert "No troponin is back yet. Second at least 20 % above the first" in text
+    assert "No troponin is back yet; planned in 2 h. Second at least 20 % above the first" in text
     assert "for a first draw 2 h from now" in text
     assert "latest" not in text
 

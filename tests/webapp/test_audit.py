@@ -68,6 +68,7 @@ def test_every_step_of_a_visit_is_noted_once(house: House, since: list[AuditEntr
     client.post("/close", data=fields, base_url=APP)
     assert kinds(house, since) == [
         ("launched", "/callback"),
+        ("viewed", "/result"),  # the chart
         ("viewed", "/result"),
         ("viewed", "/result"),  # two models, two answers
         ("viewed", "/handout/<key>"),
@@ -81,7 +82,7 @@ def test_every_step_of_a_visit_is_noted_once(house: House, since: list[AuditEntr
     rows = new(house, since)
     assert len({row.user for row in rows}) == 1
     assert {row.patient for row in rows} == {house.rooms.ledger.pseudonym("demo", SICK)}
-    assert rows[4].assessment == key
+    assert rows[5].assessment == key
 
 
 def test_every_hook_call_is_noted_for_its_user_and_patient(house: House, since: list[AuditEntry]) -> None:

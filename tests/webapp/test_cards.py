@@ -262,13 +262,35 @@ def summary(found: Assessment, state: State = State.ACTIVE) -> str:
 # --- which question the number is for
 
 
+def test_a_disagreement_is_said_with_number_interval_and_horizon() -> None:
+    for rules in (examples.TROPONIN_DISAGREE.rules, examples.TROPONIN_DISAGREE.rules[-1:]):
+        for state in (State.ACTIVE, State.DEMONSTRATION):
+            made = card(replace(examples.TROPONIN_DISAGREE, rules=rules), state)
+            assert made is not None
+            said = made["summary"].replace("\u00a0", " ")
+            assert "within 24 h: 12 %" in said
+            assert "6–22 %" in said
+            assert "disagrees: " in said
+            assert "…" not in said
+
+
+def test_a_card_says_whether_the_rule_agrees_and_when_the_next_draw_is_due() -> None:
+    agreeing = card(examples.TROPONIN_ASSESSED, State.ACTIVE)
+    due = card(examples.TROPONIN_DUE, State.ACTIVE)
+    assert agreeing is not None
+    assert due is not None
+    assert "Model and guideline rule point the same way." in agreeing["detail"]
+    assert "Next draw due at 06:32" in due["detail"].replace("\u00a0", " ")
+
+
 @pytest.mark.parametrize("state", [State.ACTIVE, State.DEMONSTRATION])
 @pytest.mark.parametrize("name", ["troponin-first", "troponin-first-planned"])
 def test_before_the_first_result_a_card_speaks_of_no_latest_value(name: str, state: State) -> None:
     made = card(examples.EVERY[name], state)
     assert made is not None
     said = (made["summary"] + made["detail"]).replace("\u00a0", " ")
-    assert "No troponin is back yet. Second at least 20 % above the first: 31 %" in said
+    assert "No troponin is back yet" in said
+    assert "at least 20 % above the first: 31 % (95 % interval 17–49 %)" in said
     assert "Expected first value about 46 ng/L" in said
     assert "answer is for Troponin I (conventional) or Troponin T (conventional)" in said
     for never in ("latest", "Next troponin", "next value", "comparable patients", "()"):

@@ -1,26 +1,21 @@
-"""The patient's page: readable, one sheet, the screen's number, and no number nobody stands behind."""
+"""The patient's page: readable, the screen's number, words by what was found, no number nobody stands behind."""
 
 from __future__ import annotations
 
-import io
-import os
 import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from pypdf import PdfReader
 
 from inference.assessment import Assessment, State
 from tests.webapp import examples, pages
 from tests.webapp.cases import GOLDEN, HANDOUTS, leaflet, page
-from tests.webapp.readability import english_syllables, grade, inflesz, spanish_syllables
-from webapp import handout, words
+from tests.webapp.readability import grade, inflesz
+from webapp import handout, telling, words
 
-LANGUAGES = ("en", "es")
+LANGUAGES = words.LANGUAGES
 FOOT = "not a diagnosis", "no es un diagnóstico"
-LONG = "María de los Ángeles Fernández-Etchegaray Montenegro"
-WIDE = '* { font-family: "DejaVu Sans" !important }'  # the widest letters a machine is likely to have
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -37,70 +32,17 @@ def test_english_is_for_grade_six_or_lower(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(HANDOUTS))
-def test_spanish_is_normal_or_easy_to_read(name: str) -> None:
+def test_spanish_is_fairly_easy_to_read(name: str) -> None:
     # CONFORMANCE 100
-    assert inflesz(prose(name, "es")) >= 55
+    assert inflesz(prose(name, "es")) >= 65
 
 
-def test_every_sentence_of_the_english_page_is_short() -> None:
-    for key, sentence in words.catalogue("en").items():
-        if key.startswith("handout."):
-            for part in re.split(r"(?<=[.!?])\s", sentence):
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_of_the_page_is_short(language: str) -> None:
+    for key, sentence in words.catalogue(language).items():
+        if key.startswith(("handout.", "clarity.")):
+            for part in re.split(r"(?<=[.!?:])\s", sentence):
                 assert len(part.split()) <= 17, key
-
-
-@pytest.mark.parametrize(
-    ("word", "count"),
-    [
-        ("breathing", 2),
-        ("machine", 2),
-        ("people", 2),
-        ("oxygen", 3),
-        ("computer", 3),
-        ("diagnosis", 4),
-        ("care", 1),
-        ("needed", 2),
-        ("watched", 1),
-        ("muscle", 2),
-        ("leaks", 1),
-        ("troponin", 3),
-        ("100", 3),
-        ("family", 3),
-        ("causes", 2),
-    ],
-)
-def test_english_syllables_are_counted_as_they_are_spoken(word: str, count: int) -> None:
-    assert english_syllables(word) == count
-
-
-@pytest.mark.parametrize(
-    ("word", "count"),
-    [
-        ("respiración", 4),
-        ("máquina", 3),
-        ("corazón", 3),
-        ("sangre", 2),
-        ("aire", 2),
-        ("todavía", 4),
-        ("oxígeno", 4),
-        ("enfermera", 4),
-        ("cuidamos", 3),
-        ("historia", 3),
-        ("quiere", 2),
-        ("y", 1),
-        ("leyó", 2),
-        ("muy", 1),
-    ],
-)
-def test_spanish_syllables_are_counted_as_they_are_spoken(word: str, count: int) -> None:
-    assert spanish_syllables(word) == count
-
-
-def test_the_formulas_give_their_published_shape() -> None:
-    # one sentence, 8 words, 9 syllables: 0.39*8 + 11.8*9/8 - 15.59
-    assert grade(["The cat that I saw sat on tables."]) == pytest.approx(0.39 * 8 + 11.8 * 9 / 8 - 15.59)
-    assert inflesz(["La casa es de mi madre."]) == pytest.approx(206.835 - 62.3 * 8 / 6 - 6)
-    assert grade(["Physiological deterioration necessitates mechanical ventilation."]) > 12
 
 
 # --- what it says
@@ -138,10 +80,10 @@ def test_the_ends_are_as_modest_as_on_the_screen(probability: float, first: str,
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
     "name",
-    ["indeterminate", "troponin-first-unbacked", "no-result", "ventilated", "child", "silent", "suspended"],
+    sorted(name for name, (found, state) in HANDOUTS.items() if telling.kind_of(found, state) != "assessed"),
 )
 def test_no_number_where_nobody_stands_behind_one(name: str, language: str) -> None:
-    html = leaflet(name, language)
+    html = leaflet(name, language, slip=None)
     assert "<svg" not in html
     body = pages.text(html).split("diagn")[0].replace("8 Mar 1954", "").replace("8 mar 1954", "")
     assert not re.search(r"\d", body)
@@ -166,6 +108,81 @@ def test_a_ventilated_patient_is_not_told_to_wait_for_the_machine() -> None:
     assert "If you may need" not in text
 
 
+SAID = {
+    "ventilation": ("Most people like you do not need one.", "29 of 100"),
+    "ventilation-high": ("Most people like you do need one.", "72 of 100"),
+    "unsure": ("We are not sure.",),
+    "stale": ("We are not sure.", "some hours old"),
+    "troponin-old": ("Your last blood test is some hours old", "your number is high and stays the same"),
+    "outside-training": ("It has not seen many people like you.",),
+    "indeterminate": ("your kind of blood test", "your number is going up"),
+    "no-result": ("There is no result for you yet.", "No blood test has come back"),
+    "too-little": ("There is no result for you yet.", "needs more numbers"),
+    "ventilated-earlier": ("You had a breathing machine before.",),
+    "silent": ("testing a computer tool", "no one uses what it says yet"),
+    "suspended": ("turned off for now",),
+    "rule-only-silent": ("No computer result was used", "By them, your number is going up."),
+    "rule-only-suspended": ("No computer result was used", "By them, your number is going down."),
+    "troponin-disagree": ("The computer and these steps do not agree.",),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_the_words_are_those_of_what_the_assessment_says(name: str) -> None:
+    text = pages.text(leaflet(name, "en"))
+    for part in SAID[name]:
+        assert part in text
+
+
+def test_a_page_speaks_of_no_rule_that_was_not_applied_and_never_of_a_verdict() -> None:
+    for name, (found, _) in HANDOUTS.items():
+        text = pages.text(leaflet(name, "en")).lower()
+        assert ("doctors use steps" in text) == any(rule.verdict != "not-applied" for rule in found.rules), (
+            name
+        )
+        assert not re.search(r"infarct|heart attack|rule[- ](in|out)|injury", text), name
+
+
+def test_half_and_half_is_said_as_what_it_is() -> None:
+    p = replace(examples.VENTILATION_ASSESSED.predictions[2], probability=0.45, low=0.31, high=0.62)
+    view = made(replace(examples.VENTILATION_ASSESSED, predictions=(p,)))
+    assert view.hundred is not None
+    assert view.hundred.gist == "It could go either way."
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", sorted(HANDOUTS))
+def test_when_to_call_stands_by_itself_on_every_page(name: str, language: str) -> None:
+    html = leaflet(name, language)
+    assert re.search(r'<p class="call">(Call us|Llame) [^<]+</p>', html)
+
+
+def test_a_page_that_was_given_asks_whether_it_was_clear_and_a_draft_does_not() -> None:
+    given = leaflet("ventilation", "en")
+    assert "Your code: K7QM-3F2X" in given
+    assert "open ordertime.example.org/c on a phone" in given
+    assert 'class="square"' in given
+    draft = leaflet("ventilation", "en", released_at=None)
+    assert "K7QM" not in draft
+    assert "square" not in draft
+
+
+def test_the_clinicians_bar_is_in_the_clinicians_language_and_names_a_language_without_words() -> None:
+    html = leaflet(
+        "ventilation",
+        "es",
+        back_url="/b",
+        papers={"letter": "/l", "a4": "/a"},
+        languages={"en": "/e"},
+        unspoken="vi",
+    )
+    bar = html[html.index("<nav") : html.index("</nav>")]
+    assert 'lang="en"' in bar
+    for part in ("Back to the result", "PDF, Letter", "PDF, A4", "English", "another language", "(vi)"):
+        assert part in bar
+    assert "<nav" not in leaflet("ventilation", "es")
+
+
 def test_a_page_is_a_draft_until_a_clinician_gives_it() -> None:
     assert "Draft." not in leaflet("ventilation", "en")
     assert "Given by Dr. Ana Ruiz" in leaflet("ventilation", "en")
@@ -186,111 +203,12 @@ def test_a_demonstration_is_stamped_in_the_patients_language() -> None:
 )
 def test_the_language_is_the_patients_where_there_are_words_for_it(tag: str, language: str) -> None:
     assert handout.spoken_language(tag) == language
-    assert f'<html lang="{language}">' in leaflet("ventilation", tag)
+    assert f'<html lang="{language}" dir="ltr">' in leaflet("ventilation", tag)
 
 
 def test_a_name_is_text() -> None:
     html = leaflet("ventilation", "en", name="<b>Bobby</b>")
     assert "<b>Bobby" not in html
-
-
-# --- the sheet
-
-
-@pytest.mark.parametrize("letters", ["", WIDE], ids=["own-letters", "wide-letters"])
-@pytest.mark.parametrize("paper", ["letter", "a4"])
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("name", ["demonstration", "troponin", "troponin-planned", "troponin-first-planned"])
-def test_it_is_one_sheet_of_letter_and_of_a4(name: str, language: str, paper: str, letters: str) -> None:
-    # CONFORMANCE 100
-    reader = PdfReader(io.BytesIO(handout.pdf(leaflet(name, language, paper=paper), letters)))
-    assert len(reader.pages) == 1
-    width = float(reader.pages[0].mediabox.width)
-    assert width == pytest.approx({"letter": 612, "a4": 595.28}[paper], abs=0.1)
-
-
-@pytest.fixture(scope="module")
-def printed() -> PdfReader:
-    """A draft for a long name, in letters that are the same on every machine that has them."""
-    html = leaflet("demonstration", "es", name=LONG, released_at=None)
-    return PdfReader(io.BytesIO(handout.pdf(html, WIDE)))
-
-
-@pytest.fixture(scope="module")
-def fullest() -> PdfReader:
-    """The page with most to say."""
-    html = leaflet("troponin-first-planned", "es", name=LONG, released_at=None)
-    return PdfReader(io.BytesIO(handout.pdf(html, WIDE)))
-
-
-def test_wide_letters_are_what_they_say(printed: PdfReader) -> None:
-    fonts = {str(each["/BaseFont"]) for each in printed.pages[0]["/Resources"]["/Font"].values()}
-    if not any("DejaVu" in font for font in fonts) and os.environ.get("CI") != "true":
-        pytest.skip("no DejaVu Sans: install Debian's package 'fonts-dejavu-core' to measure with it")
-    assert all("DejaVu" in font for font in fonts)
-
-
-def test_a_long_name_and_every_stamp_still_make_one_sheet(printed: PdfReader, fullest: PdfReader) -> None:
-    assert len(printed.pages) == len(fullest.pages) == 1
-
-
-def test_nothing_on_paper_is_smaller_than_16_points(printed: PdfReader, fullest: PdfReader) -> None:
-    for reader in (printed, fullest):
-        assert min(sizes(reader)) >= 16
-
-
-def test_a_page_is_set_closer_only_where_it_must_be(fullest: PdfReader) -> None:
-    roomy = PdfReader(io.BytesIO(handout.pdf(leaflet("troponin", "en"), WIDE)))
-    assert max(sizes(roomy)) > max(sizes(fullest))
-
-
-def sizes(reader: PdfReader) -> set[float]:
-    """The sizes of the letters on the first sheet, in points."""
-    found: set[float] = set()
-
-    def measure(text: str, _cm: Any, matrix: list[float], _font: Any, size: float) -> None:
-        if text.strip():
-            found.add(round(size * abs(matrix[3]) * abs(_cm[3]), 1))
-
-    reader.pages[0].extract_text(visitor_text=measure)
-    return found
-
-
-def test_the_pdf_has_the_pages_words_its_language_and_structure(printed: PdfReader) -> None:
-    text = " ".join(printed.pages[0].extract_text().split())
-    for part in (
-        "Fernández-Etchegaray",
-        "DEMOSTRACIÓN",
-        "29 de 100 personas",
-        "no es un diagnóstico",
-        "UTC−05:00",
-    ):
-        assert part in text
-    root = printed.trailer["/Root"]
-    assert str(root["/Lang"]) == "es"
-    assert root["/MarkInfo"]["/Marked"]
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "https://cdn.example/x.css",
-        "file:///etc/passwd",
-        "/static/../webapp/words/en.toml",
-        "/static/none.css",
-        "data:text/css,",
-    ],
-)
-def test_printing_fetches_nothing_but_what_the_house_serves(address: str) -> None:
-    html = leaflet("ventilation", "en").replace("/static/handout.css", address)
-    with pytest.raises(handout.RefusedAddress):
-        handout.pdf(html)
-
-
-def test_extra_rules_can_be_given_for_one_printing() -> None:
-    html = leaflet("child", "en")
-    narrow = PdfReader(io.BytesIO(handout.pdf(html, "@page letter { size: 300pt 900pt !important }")))
-    assert float(narrow.pages[0].mediabox.width) == pytest.approx(300, abs=0.1)
 
 
 def made(found: Assessment, **more: Any) -> handout.HandoutView:

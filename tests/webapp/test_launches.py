@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -27,7 +27,8 @@ from inference.assessment import TROPONIN, VENTILATION
 from tests.demo.standing_hospital import Quiet
 from tests.ehr.peer import listening, stall
 from tests.servers import free_port
-from tests.webapp.house import APP, SECRET, House, standing
+from tests.webapp.house import APP, SECRET, House, standing, visit_of
+from tests.webapp.scripted import TENANT, scripted
 from webapp import create_app
 from webapp.rooms import Rooms
 from webapp.settings import from_environment
@@ -134,6 +135,38 @@ def test_a_scope_of_eight_kilobytes_goes_by_post_and_the_launch_comes_to_its_end
 def test_other_pages_forms_go_to_this_app_alone(house: House) -> None:
     _, _, page = house.result(SICK)
     assert "form-action 'self';" in page.headers["Content-Security-Policy"]
+
+
+# --- two at once
+
+
+def test_launches_of_two_hospitals_in_one_browser_end_each_at_its_own(house: House) -> None:
+    # CONFORMANCE 14
+    folder = house.rooms.settings.tenants
+    with scripted() as other:
+        (folder / "scripted.toml").write_text(TENANT.format(url=other.url))
+        house.rooms.__dict__.pop("tenants", None)
+        try:
+            client = house.browser()
+            first = house.callback(client, SICK)  # A begins
+            query = {"iss": f"{other.url}/fhir", "launch": "xyz"}
+            going = client.get("/launch", query_string=query, base_url=APP)  # B begins
+            state = parse_qs(urlsplit(going.location).query)["state"][0]
+            one = client.get(first, base_url=APP)  # A comes back
+            back = {"code": "c-1", "state": state}
+            two = client.get("/callback", query_string=back, base_url=APP)  # B comes back
+            visits = [house.rooms.vault.get("visit", visit_of(each.location)) for each in (one, two)]
+            grants = [house.rooms.vault.get("grant", visit_of(each.location)) for each in (one, two)]
+            pages = [client.get(each.location, base_url=APP).get_data(as_text=True) for each in (two, one)]
+        finally:
+            (folder / "scripted.toml").unlink()
+            house.rooms.__dict__.pop("tenants", None)
+    assert [each["tenant"] for each in visits if each] == ["demo", "scripted"]
+    assert [each["patient"] for each in grants if each] == [SICK, "p1"]
+    assert set(other.reads) == {"at-0"}  # the first hospital's token went nowhere else
+    name = strings_of(house, SICK)[0]
+    assert name in pages[1]
+    assert name not in pages[0]
 
 
 # --- one after the other

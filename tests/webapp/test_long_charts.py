@@ -12,7 +12,7 @@ import pytest
 from ehr.records import MOST_ROWS
 from inference.assessment import VENTILATION
 from tests.webapp.house import APP, House, standing, visit_of
-from webapp.answer import LISTED
+from webapp.provenance import LISTED
 
 SICK = "pneumonia-worsening"
 ROWS = MOST_ROWS + 1500
@@ -54,7 +54,7 @@ def test_page_and_paper_say_it_and_stay_of_a_size_to_be_read(house: House) -> No
     assert len(text) < 1_500_000
     assert text.count("Observation/") < 30 * LISTED
     key = re.findall(r"/assessments/([0-9a-f-]{36})/release", text)[0]
-    for language, words in (("en", "Your chart is long."), ("es", "Su historia es larga.")):
+    for language, words in (("en", "only the newest part of your chart"), ("es", "solo lo más nuevo de su historia")):
         paper = client.get(f"/handout/{key}?visit={visit_of(address)}&language={language}", base_url=APP)
         assert words in paper.get_data(as_text=True)
 

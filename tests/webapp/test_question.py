@@ -23,7 +23,7 @@ def test_before_the_first_result_the_page_speaks_of_the_first_and_the_second(nam
     assert "chance that the second troponin" in said
     assert "Expected first value about 46 ng/L" in said
     assert "No troponin has come back in the last 48 h." in said
-    assert said.count("nothing to apply the rule to") == 2
+    assert said.count("nothing to apply the rule to") == 4  # each rule, and the plain table
     for never in ("latest", "next value", "The draws", "comparable patients", "()"):
         assert never not in said
 
@@ -36,7 +36,7 @@ def test_a_page_for_a_planned_draw_says_when_it_is_by_distance_and_by_the_clock(
         in said
     )
     assert "if drawn 3 h from now (09:12)." in said
-    assert "next drawin 3 h" in said  # beside the bar of the forecast
+    assert "next draw in 3 h" in said  # under the fan of the forecast
     assert "within 24 h" not in said
 
 

@@ -14,7 +14,7 @@ from inference.assessment import Assessment, Reason, State
 from inference.chart import Refusal
 from tests.webapp import examples, pages
 from tests.webapp.cases import BANNER, GOLDEN, PAGES, page, shown
-from webapp import about, answer, charts, reasons, result, words
+from webapp import about, answer, charts, provenance, reasons, result, words
 
 CSS = (pages.ROOT / "static" / "ordertime.css").read_text(encoding="utf-8")
 
@@ -87,7 +87,7 @@ def test_scores_and_rules_are_shown_in_every_state() -> None:
 def test_the_demonstration_cannot_be_missed() -> None:
     text = pages.text(page("demonstration"))
     assert text.splitlines()[1] == "Demonstration — not for care"
-    assert text.count("Demonstration — not for care") == 3
+    assert text.count("Demonstration — not for care") == 5  # the band, each model's chip, each plain table
 
 
 def test_an_indeterminate_number_is_folded_away_and_never_the_headline() -> None:
@@ -156,7 +156,9 @@ def test_a_row_of_the_person_says_its_value_with_its_push_and_among_the_values_r
         made = person(examples.person_reason(variable, label, push, stated))
         assert made.why is not None
         (group,) = made.why.groups
-        said = [f"{row.label} {row.value}" for row in group.rows] or [group.small]
+        said = [f"{row.label} {row.value}" for row in group.rows]
+        if group.small is not None:
+            said.append(group.small.text)
         shown = [line.replace(words.NBSP, " ") for line in said]
         assert shown == (
             [f"{label}: {value}"] if push > 0.1 else [f"Small pushes: {words.inline(label)} {value}."]
@@ -164,7 +166,7 @@ def test_a_row_of_the_person_says_its_value_with_its_push_and_among_the_values_r
         first = made.origins[0]
         assert (first.label, first.used.replace(words.NBSP, " ")) == (label, value)
         assert first.resource == ("Patient" if variable in ("age", "sex") else "Encounter")
-        assert len(made.origins) == len(examples.VENTILATION_ASSESSED.inputs) + 1
+        assert made.values_read == len(examples.VENTILATION_ASSESSED.inputs) + 1
 
 
 def test_values_of_the_person_stand_first_and_in_one_order_whatever_their_pushes() -> None:
@@ -233,7 +235,7 @@ def test_a_censored_value_is_never_called_a_rise() -> None:
 
 
 def test_every_input_shows_value_as_used_and_as_sent_with_resource_and_times() -> None:
-    origins = section(examples.TROPONIN_ASSESSED).origins
+    origins = provenance.origins(examples.TROPONIN_ASSESSED, examples.ZONE, provenance.LISTED)
     assert len(origins) == len(examples.TROPONIN_ASSESSED.inputs)
     first = origins[0]
     assert first.used == f"<300{words.NBSP}ng/L"
@@ -251,7 +253,7 @@ def test_model_version_seed_digest_and_record_are_on_the_page() -> None:
 def test_refused_rows_are_listed_with_their_reasons() -> None:
     listed = section(examples.VENTILATION_ASSESSED).refused
     assert listed[0].why == "cannot have come from a living adult"
-    unknown = answer.refused(Refusal("Observation/1", "never-heard-of", ""))
+    unknown = provenance.refused(Refusal("Observation/1", "never-heard-of", ""))
     assert unknown.why == "not used (never-heard-of)"
 
 

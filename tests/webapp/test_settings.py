@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from ehr.errors import EhrUnavailable, ForeignAddress
+from ehr.transport import Budget, FhirHttp
+from tests.ehr.peer import listening, stall
+from webapp.rooms import Rooms
 from webapp.settings import ROOT, VARIABLES, SettingsError, from_environment
 
 GOOD_SECRET = "kV9x0pQ2mN7bL4cZ8wR1tY6uJ3hG5fDs"
@@ -46,10 +50,36 @@ def test_production_starts_when_everything_is_set(tmp_path: Path) -> None:
     assert settings.warnings == ()
 
 
+def test_private_networks_are_read_one_by_one(tmp_path: Path) -> None:
+    told = {**LIVE, "ORDERTIME_TENANTS": str(tmp_path), "ORDERTIME_PRIVATE_NETWORKS": "10.20.0.0/16, fd12:3456::/48,"}
+    assert list(map(str, from_environment(told).networks)) == ["10.20.0.0/16", "fd12:3456::/48"]
+
+
+def test_in_production_a_hospitals_name_that_leads_inside_is_not_called(tmp_path: Path) -> None:
+    # CONFORMANCE 36
+    told = {**LIVE, "ORDERTIME_TENANTS": str(tmp_path)}
+    with listening(stall) as (url, arrived):
+        rooms = Rooms(from_environment(told))
+        with pytest.raises(ForeignAddress, match="ORDERTIME_PRIVATE_NETWORKS"):
+            FhirHttp(f"{url}/fhir", "token", rooms.http, Budget(2)).get("Patient/1")
+        assert arrived == []
+        listed = Rooms(from_environment(told | {"ORDERTIME_PRIVATE_NETWORKS": "127.0.0.0/8"}))
+        with pytest.raises(EhrUnavailable):
+            FhirHttp(f"{url}/fhir", "token", listed.http, Budget(0.3)).get("Patient/1")
+        assert len(arrived) == 1
+    for each in (rooms, listed):
+        each.http.close()
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("ORDERTIME_MODE", "prod"),
+        ("ORDERTIME_PRIVATE_NETWORKS", "10.20.0.0/16, the hospital"),
+        ("ORDERTIME_PRIVATE_NETWORKS", "10.20.0.1/16"),
+        ("ORDERTIME_PRIVATE_NETWORKS", "0.0.0.0/0"),
+        ("ORDERTIME_PRIVATE_NETWORKS", "169.254.0.0/16"),
+        ("ORDERTIME_PRIVATE_NETWORKS", "fd00::/8"),
         ("ORDERTIME_PUBLIC_URL", "http://ordertime.hospital.example"),
         ("ORDERTIME_PUBLIC_URL", "http://127.0.0.1:8000"),
         ("ORDERTIME_PUBLIC_URL", "ordertime"),

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010_outcomes"
-down_revision = "0003_audit"
+down_revision = "0004_clarity"
 branch_labels = None
 depends_on = None
 

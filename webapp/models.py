@@ -1,0 +1,45 @@
+"""The models' page: what each is, limits first, with the drawings that ship with it. It needs no visit."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, Response, make_response, render_template, url_for
+
+from ehr.errors import NotFound
+from inference.assessment import State
+from webapp import about as card_face
+from webapp.rooms import here
+
+door = Blueprint("models", __name__)
+
+
+def install(app: Flask) -> None:
+    """Open the door."""
+    app.register_blueprint(door)
+
+
+@door.get("/about")
+def about() -> Response:
+    """What the models are, limits first: the card that ships with each artefact, and its state here."""
+    rooms = here()
+    states = {
+        name: sorted({tenant.models[name].state for tenant in rooms.tenants}) or [State.SILENT]
+        for name in rooms.models
+    }
+    manifests = {name: model.manifest for name, model in rooms.models.items()}
+    view = card_face.view(
+        manifests, rooms.cards, states, lambda model, plot: url_for("models.drawing", model=model, plot=plot)
+    )
+    return make_response(render_template("about.html", view=view))
+
+
+@door.get("/about/<model>/<plot>.svg")
+def drawing(model: str, plot: str) -> Response:
+    """A drawing that ships with a model: one that its manifest lists, and whose checksum was so checked, or none."""
+    rooms = here()
+    asked = rooms.models.get(model)
+    if asked is None or plot not in card_face.drawings(asked.manifest):
+        raise NotFound("no model here has a drawing of that name")
+    path = rooms.settings.artifacts / model / asked.version / card_face.PLOTS / f"{plot}.svg"
+    answer = make_response(path.read_bytes())
+    answer.mimetype = "image/svg+xml"
+    return answer

@@ -1,0 +1,67 @@
+"""One value's way back: as used, as sent, when it was taken and when it was known, under which resource and code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Final
+
+from inference.chart import Measurement
+from inference.features import BEFORE_UNIT, CARE_UNIT
+from webapp import words
+from webapp.words import say
+
+READ_FROM: Final = {
+    **dict.fromkeys(("age", "sex"), "Patient"),
+    **dict.fromkeys(("hours_in_stay", CARE_UNIT, BEFORE_UNIT), "Encounter"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one input came from: as used, as sent, when, which resource; of the person, only which type of it."""
+
+    label: str
+    used: str
+    sent: str
+    time: str
+    known: str
+    resource: str
+    code: str
+
+
+def origin(row: Measurement, zone: tzinfo, as_of: datetime) -> Origin:
+    """Where one measurement came from; times in `zone`."""
+    return Origin(
+        label=words.capital(words.label_of(row.variable)),
+        used=words.measured(row),
+        sent=sent(row),
+        time=f"{words.clock(row.time, zone, as_of)} ({words.offset(row.time, zone)})",
+        known=words.clock(row.known, zone, as_of),
+        resource=resource(row),
+        code=row.source.code,
+    )
+
+
+def sent(row: Measurement) -> str:
+    """Value and unit as the hospital sent them."""
+    return f"{row.source.value_sent}{words.glued(row.source.unit_sent)}"
+
+
+def resource(row: Measurement) -> str:
+    """ "Observation/123 v2"."""
+    return f"{row.source.resource}{f' v{row.source.version}' if row.source.version else ''}"
+
+
+def traced(row: Measurement, zone: tzinfo, as_of: datetime) -> str:
+    """The same as one line, for the place where the number stands."""
+    return say(
+        "en",
+        "origin.row",
+        used=words.measured(row),
+        sent=sent(row),
+        time=f"{words.clock(row.time, zone, as_of)} ({words.offset(row.time, zone)})",
+        known=words.clock(row.known, zone, as_of),
+        resource=resource(row),
+        code=row.source.code,
+    )
