@@ -146,7 +146,8 @@ def scored(past: Sequence[tuple[Demand, int, int]]) -> Scored:
         raise DemandRefusal("there is no past forecast to score")
     levels = past[0][0].intervals
     inside = {
-        level: sum(made.intervals[level][0] <= truth <= made.intervals[level][1] for made, _, truth in past) / len(past)
+        level: sum(made.intervals[level][0] <= truth <= made.intervals[level][1] for made, _, truth in past)
+        / len(past)
         for level in levels
     }
     error = sum(abs(made.mean - truth) for made, _, truth in past) / len(past)
@@ -158,7 +159,9 @@ def _at(hours: float, risks: Sequence[float], unit: Unit, logit_error: float) ->
     kept = counted([exp(-hours / unit.mean_hours)] * unit.in_use)
     fixed = _added(kept, arrived(unit.arrivals * _mean_stay(hours, unit.mean_hours)))
     nodes = NODES if logit_error > 0.0 else ((0.0, 1.0),)
-    started = _mixed([(share, counted([_moved(r, off * logit_error) for r in risks])) for off, share in nodes])
+    started = _mixed(
+        [(share, counted([_moved(r, off * logit_error) for r in risks])) for off, share in nodes]
+    )
     masses = _added(fixed, started)
     mean = sum(count * mass for count, mass in enumerate(masses))
     short = None if unit.owned is None else min(1.0, sum(masses[unit.owned + 1 :]))

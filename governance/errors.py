@@ -5,7 +5,14 @@
         ├── SetupError          a database address or a secret that must not be used
         ├── LedgerUnavailable   the database is down, locked, full, read-only or not migrated: ask again
         ├── LedgerRefusal       something the ledger will not hold (an unknown door, a time without a zone)
-        │   └── UnknownAssessment   a release or an event about an assessment that is not there
+        │   ├── UnknownAssessment   a release or an event about an assessment that is not there
+        │   └── OutcomeRefusal      an outcome that cannot be what became of its prediction
+        │       ├── UnknownPrediction   the answer predicted no such outcome
+        │       ├── OutcomeBefore       it happened before the prediction was made
+        │       ├── OutcomeOutside      after the prediction's hours, or settled before they were over
+        │       ├── OutcomeSkewed       a clock is ahead of ours by more than is forgiven
+        │       └── OutcomeDisputed     the same source said otherwise before
+        ├── GateRefusal         a gate file, an approval or a key that must not be believed
         ├── DemandRefusal       numbers from which no ventilators can be counted
         ├── Unreadable          sealed under another secret, moved to another row, or damaged
         └── CodecError          not an assessment, or not one of this version
@@ -37,6 +44,46 @@ class LedgerRefusal(GovernanceError):
 
 class UnknownAssessment(LedgerRefusal):
     """No assessment of that id is in the ledger."""
+
+
+class OutcomeRefusal(LedgerRefusal):
+    """What is told cannot be what became of this prediction. `code` names the refusal in counts and logs."""
+
+    code = "refused"
+
+
+class UnknownPrediction(OutcomeRefusal):
+    """The answer has no prediction of this outcome."""
+
+    code = "no-prediction"
+
+
+class OutcomeBefore(OutcomeRefusal):
+    """It happened before the prediction was made."""
+
+    code = "before-prediction"
+
+
+class OutcomeOutside(OutcomeRefusal):
+    """It happened after the prediction's hours, or nothing happened and the hours are not over."""
+
+    code = "outside-window"
+
+
+class OutcomeSkewed(OutcomeRefusal):
+    """A moment lies in our future by more than is forgiven: one of the clocks is wrong."""
+
+    code = "clock-skew"
+
+
+class OutcomeDisputed(OutcomeRefusal):
+    """The same source settled this outcome before, and otherwise. The first stays; a person must look."""
+
+    code = "disputed"
+
+
+class GateRefusal(GovernanceError):
+    """A gate file, an approval or a key that must not be believed: which one, and why."""
 
 
 class DemandRefusal(GovernanceError):

@@ -16,11 +16,11 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, exists, insert, select
 
 from governance import codec, rows, tables
 from governance.cards import CardLedger
-from governance.entries import DOORS, Entry, Event, FollowUp, Recent, Recorded, Release
+from governance.entries import CARD_LATE, DOORS, Entry, Event, FollowUp, Recent, Recorded, Release
 from governance.errors import LedgerRefusal, UnknownAssessment
 from governance.keys import Pseudonym, Pseudonyms, Seal
 from governance.store import Store
@@ -223,6 +223,22 @@ class Ledger(CardLedger):
             )
             for row in found
         )
+
+    def told(self, kind: str, *, tenant: str, user: str, model: str, since: datetime) -> bool:
+        """Whether an event of this kind happened to `user` at or after `since` with an answer of `model`.
+
+        One whose card came too late (CARD_LATE) reached nobody and does not count.
+        """
+        e, a, late = tables.events.c, tables.assessments.c, tables.events.alias("late").c
+        query = (
+            select(e.id)
+            .join(tables.assessments, e.assessment_id == a.id)
+            .where(e.tenant == tenant, e.kind == kind, e.at >= since, a.model == model)
+            .where(e.user_pseudonym == self.user_pseudonym(tenant, user))
+            .where(~exists().where(late.assessment_id == e.assessment_id, late.kind == CARD_LATE))
+        )
+        with self._store.reading() as connection:
+            return connection.execute(query.limit(1)).first() is not None
 
     def counts(self) -> Mapping[str, int]:
         """How many rows of what, for /metrics: names in small letters, nothing about anybody."""

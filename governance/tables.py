@@ -32,6 +32,9 @@ from sqlalchemy.types import TypeDecorator
 
 from governance.errors import LedgerRefusal
 
+# What outcomes are told apart by: coarse, and none of them names anybody.
+TRAITS: Final = ("care_unit", "sex", "age_band", "race", "ethnicity", "language", "site", "insurance")
+
 metadata: Final = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -231,6 +234,71 @@ audit = Table(
     _assessment(),
     Index("ix_audit_by_time", "at", "id"),
     Index("ix_audit_by_tenant", "tenant", "at"),
+)
+
+# What became of the patient an answer was about. What is asked of outcomes by the million is copied here from
+# `assessments` and `predictions`, which never change: no reader has to join.
+outcomes = Table(
+    "outcomes",
+    metadata,
+    _identity(),
+    _assessment(nullable=False),
+    Column("outcome", String(60), nullable=False),
+    Column("source", String(20), nullable=False),  # "rule" or "review"; a review outranks a rule
+    Column("label", String(20), nullable=False),  # "yes", "no", "early", "unknown"
+    Column("reason", String(100), nullable=False),  # a code: why it is unknown, or the rule that settled it
+    Column("happened_at", Instant),
+    Column("known_at", Instant, nullable=False),  # the last moment the hospital's record was complete to
+    Column("recorded_at", Instant, nullable=False),
+    Column("value", Float),  # of the next measurement, in the prediction's unit
+    _pseudonym("reviewer", nullable=False),  # "" where a rule settled it
+    Column("tenant", String(100), nullable=False),
+    _pseudonym("pseudonym", nullable=False),
+    Column("model", String(60), nullable=False),
+    Column("version", String(60), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Column("hours", Integer, nullable=False),
+    Column("probability", Float),
+    *(Column(name, String(60), nullable=False) for name in TRAITS),  # "": not known
+    UniqueConstraint("assessment_id", "outcome", "source", name="uq_outcomes_settled_once"),
+    Index("ix_outcomes_by_moment", "tenant", "model", "outcome", "as_of", "id"),
+)
+
+# The change log: every line names the one before by its digest, so that none can be changed, dropped or moved.
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("tenant", String(100), nullable=False),  # "" for the whole installation
+    Column("kind", String(40), nullable=False),
+    Column("author", String(200), nullable=False),
+    Column("modification", Text, nullable=False),  # the three headings of a change control plan
+    Column("protocol", Text, nullable=False),
+    Column("impact", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Index("ix_changes_by_tenant", "tenant", "number"),
+)
+
+# What a gate came to, each time it was weighed. The last row is the state the doors go by.
+readings = Table(
+    "readings",
+    metadata,
+    _identity(),
+    Column("tenant", String(100), nullable=False),
+    Column("model", String(60), nullable=False),
+    Column("outcome", String(60), nullable=False),
+    Column("care_unit", String(60), nullable=False),  # "" for the whole site
+    Column("version", String(60), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("since", Instant, nullable=False),  # when that state began
+    Column("gate", String(64), nullable=False),  # digest of the configured gate
+    Column("body", Text, nullable=False),  # figures, what is missing, approvals and the trade-off, as JSON
+    Index("ix_readings_by_gate", "tenant", "model", "outcome", "care_unit", "at"),
 )
 
 # How clear readers found the patient's page: of nobody in particular (governance.clarity).

@@ -56,7 +56,10 @@ def test_fhirclient_carries_nothing_over_the_wire() -> None:
 
 def test_fhirclients_models_serve_what_is_written_and_nothing_that_is_read() -> None:
     # CONFORMANCE 107, 108
-    assert {file for file, module in imported() if module.startswith("fhirclient")} == {"ehr/notes.py", "ehr/offers.py"}
+    assert {file for file, module in imported() if module.startswith("fhirclient")} == {
+        "ehr/notes.py",
+        "ehr/offers.py",
+    }
 
 
 def test_all_that_goes_out_goes_through_one_transport() -> None:
@@ -65,7 +68,9 @@ def test_all_that_goes_out_goes_through_one_transport() -> None:
     assert strangers == KNOWN
     for path in (ROOT / "ehr").glob("*.py"):
         if path.name != "transport.py":
-            sends = re.search(r"(client|httpx)\.(send|request|stream|get|post)\(", path.read_text(encoding="utf-8"))
+            sends = re.search(
+                r"(client|httpx)\.(send|request|stream|get|post)\(", path.read_text(encoding="utf-8")
+            )
             assert not sends, path
 
 

@@ -62,7 +62,9 @@ def test_nothing_relies_on_popups_alerts_or_the_top_window(bare: Any) -> None:
 
 def test_no_script_of_ours_knows_popups_alerts_the_top_window_or_the_opener() -> None:
     # CONFORMANCE 98
-    wanted = re.compile(r"window\.open|\balert\(|\bconfirm\(|\bprompt\(|\bopener\b|\btop\.|\bparent\.|_top\b|_parent\b")
+    wanted = re.compile(
+        r"window\.open|\balert\(|\bconfirm\(|\bprompt\(|\bopener\b|\btop\.|\bparent\.|_top\b|_parent\b"
+    )
     for path in [*(pages.ROOT / "static").glob("*.js"), *(pages.ROOT / "templates").rglob("*.html")]:
         text = re.sub(r'rel="noopener"', "", path.read_text(encoding="utf-8"))
         assert not wanted.search(text), (path.name, wanted.search(text))
@@ -73,7 +75,9 @@ def test_a_long_launch_posts_itself_under_the_pages_own_policy(chromium: Any) ->
     hospital, app = "https://hospital.example", "http://127.0.0.1:8000"
     fields = {"scope": "patient/Observation.rs " * 400, "state": "s&t=a\"te'", "launch": "<x>"}
     told = {"title": "On to the hospital", "text": "It is asked.", "button": "Go on", "language": "en"}
-    html = pages.render("authorise.html", action=f"{hospital}/authorize", fields=fields, name="", keep="", **told)
+    html = pages.render(
+        "authorise.html", action=f"{hospital}/authorize", fields=fields, name="", keep="", **told
+    )
     policy = f"default-src 'none'; script-src 'self'; style-src 'self'; form-action 'self' https: {app}"
     context = chromium.new_context()
     page = context.new_page()

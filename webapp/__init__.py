@@ -30,6 +30,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
         cookieless,
         errors,
         gallery,
+        governing,
         hooks,
         launch,
         models,
@@ -61,6 +62,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     pages.install(app)  # /result /handout/<id>
     models.install(app)  # /about
     sources.install(app)  # /assessments/<id>/values
+    governing.install(app)  # /gate/<site>
     clear.install(app)  # /c: how clear was the patient's page, for its readers
     if settings.mode == "demonstration":
         gallery.install(app)  # /gallery: every state of every face

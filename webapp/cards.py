@@ -44,6 +44,7 @@ def card(
     app_context: str | None = None,
     source_label: str = "Ordertime",
     say_insufficient: bool = True,
+    suspension_said: bool = False,
     overrides: Sequence[str] = OVERRIDES,
     own_overrides: Sequence[tuple[str, str, str]] = (),
     suggestions: Sequence[Mapping[str, Any]] = (),
@@ -53,12 +54,15 @@ def card(
 
     A prediction speaks at `threshold` and above (as a warning from `warn_at`, as critical from `critical_at`,
     which a site must have agreed to), and that a model and its rule disagree; both only in the states
-    demonstration and active. A rule-in or rule-out and a NEWS2 of 7 or more speak in every state. `overrides` are
-    codes of ours, `own_overrides` the site's (code, system, words); `suggestions` are whole, `selection` is
-    "any" or "at-most-one".
+    demonstration and active. A rule-in or rule-out and a NEWS2 of 7 or more speak in every state. That a model is
+    suspended is said unless `suspension_said`: once a user and day. `overrides` are codes of ours,
+    `own_overrides` the site's (code, system, words); `suggestions` are whole, `selection` is "any" or
+    "at-most-one".
     """
     site = words.zone_of(zone)
-    said = _summary(found, state, threshold, say_insufficient, site)
+    said = (
+        _bedside_says(found) if suspension_said else _summary(found, state, threshold, say_insufficient, site)
+    )
     if said is None:
         return None
     summary, kind = said

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from ehr.laboratory import completed
 from ehr.tenants import ModelPolicy, Tenant
 from governance.ledger import Ledger
+from governance.readings import Readings
 from inference import gates
 from inference.assess import assess
 from inference.assessment import TROPONIN, VENTILATION, Assessment
@@ -20,6 +21,7 @@ from inference.chart import Chart, Record
 from inference.model import Model
 from inference.supposed import ahead, supposed
 from inference.trail import trail
+from webapp import standing
 
 SEED = 20260901  # of the sampled part of an explanation; stored with every assessment
 
@@ -49,7 +51,7 @@ class Consultation:
 
 
 def consult(
-    record: Record, models: Iterable[Model], ledger: Ledger, occasion: Occasion
+    record: Record, models: Iterable[Model], ledger: Ledger, readings: Readings, occasion: Occasion
 ) -> tuple[Consultation, ...]:
     """Assess `record` at the occasion's moment with each model, write the ledger, return what was written.
 
@@ -57,7 +59,13 @@ def consult(
     """
     whole = completed(record, occasion.tenant.assays)
     chart = whole.at(occasion.moment)
-    return tuple(_remembered(_answer(whole, chart, model, occasion), ledger, occasion) for model in models)
+    unit = chart.person.care_unit
+    return tuple(
+        _remembered(
+            _answer(whole, chart, model, occasion), ledger, readings, occasion, (model.outcomes[-1], unit)
+        )
+        for model in models
+    )
 
 
 def _answer(record: Record, chart: Chart, model: Model, occasion: Occasion) -> Assessment:
@@ -93,8 +101,10 @@ def draw_of(assessment: Assessment) -> datetime | None:
     return None if hours is None else assessment.as_of + timedelta(hours=hours)
 
 
-def _remembered(assessment: Assessment, ledger: Ledger, occasion: Occasion) -> Consultation:
-    policy = occasion.tenant.models[assessment.model]
+def _remembered(
+    assessment: Assessment, ledger: Ledger, readings: Readings, occasion: Occasion, gate: tuple[str, str]
+) -> Consultation:
+    policy = standing.policy(readings, occasion.tenant, assessment, *gate, occasion.moment)
     kept = ledger.record(
         assessment,
         tenant=occasion.tenant.id,
@@ -105,5 +115,6 @@ def _remembered(assessment: Assessment, ledger: Ledger, occasion: Occasion) -> C
         hook=occasion.hook,
         user=occasion.user,
         state=policy.state,
+        threshold=policy.threshold,
     )
     return Consultation(kept.id, kept.assessment, policy)

@@ -156,7 +156,9 @@ def _said(error: Exception) -> str:
 
 def for_machines() -> bool:
     """Whether the caller is a program: the CDS Hooks door and the health checks."""
-    return request.path.startswith(("/cds-services", "/sites/", "/healthz", "/readyz", "/metrics", "/.well-known"))
+    return request.path.startswith(
+        ("/cds-services", "/sites/", "/healthz", "/readyz", "/metrics", "/.well-known")
+    )
 
 
 def outcome(status: int, issue: str, text: str) -> Response:

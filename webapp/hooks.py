@@ -175,7 +175,7 @@ def _advice(rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest)
             asked.encounter,
             hours_to(wire.planned_draw(asked, model.name), moment),
         )
-        (found,) = consult(record, [model], rooms.ledger, occasion)
+        (found,) = consult(record, [model], rooms.ledger, rooms.readings, occasion)
     with STAGES.labels("card").time():
         return shown(rooms, tenant, asked, found, lambda: _orders(rooms, tenant, asked))
 

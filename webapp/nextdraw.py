@@ -38,7 +38,9 @@ def next_draw(found: Assessment, zone: tzinfo, backed: bool) -> NextDraw | None:
     """When to draw next; the model's answers only where it stands behind its number. None without a draw."""
     if not found.draws:
         return None
-    return NextDraw(_sentence(found, zone), due(found) is not None, tuple(map(_line, found.ahead)) if backed else ())
+    return NextDraw(
+        _sentence(found, zone), due(found) is not None, tuple(map(_line, found.ahead)) if backed else ()
+    )
 
 
 def _sentence(found: Assessment, zone: tzinfo) -> str:

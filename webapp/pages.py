@@ -81,7 +81,9 @@ def result() -> Response:
         try:
             reading.asked(rooms, chart, draw)
             return _view(rooms, visits.current(rooms))
-        except Exception as error:  # the status is sent: the page says what happened, and shows nothing in its place
+        except (
+            Exception
+        ) as error:  # the status is sent: the page says what happened, and shows nothing in its place
             key, reference = errors.noted(error)
             return face.in_trouble(head, key, reference)
 
@@ -126,7 +128,9 @@ def opinion(key: str) -> Response:
     if chosen not in OPINIONS:
         raise MalformedRequest(f"an opinion is one of {', '.join(OPINIONS)}", "opinion")
     if reason not in ("", *DISAGREEMENTS) or (chosen == "disagree" and not (reason or comment)):
-        raise MalformedRequest(f"who disagrees says why: one of {', '.join(DISAGREEMENTS)}, or in words", "reason")
+        raise MalformedRequest(
+            f"who disagrees says why: one of {', '.join(DISAGREEMENTS)}, or in words", "reason"
+        )
     if len(comment) > LONGEST_COMMENT:
         raise MalformedRequest(f"a comment has at most {LONGEST_COMMENT} characters", "comment")
     rooms.ledger.event(

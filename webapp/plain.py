@@ -40,7 +40,9 @@ def rows(section: Section) -> tuple[PlainRow, ...]:
 
 def _answer(section: Section) -> Iterator[PlainRow]:
     part = say("en", "plain.answer")
-    yield PlainRow(part, say("en", "plain.state"), section.state.title, section.asked if section.unusual else "")
+    yield PlainRow(
+        part, say("en", "plain.state"), section.state.title, section.asked if section.unusual else ""
+    )
     if section.headline is None or not section.headline.backed:
         yield PlainRow(part, section.question, section.status_title, section.reason)
         return

@@ -92,7 +92,7 @@ def asked(rooms: Rooms, chart: Seen, draw: datetime | None) -> tuple[Consultatio
             encounter=visit.grant.encounter or "",
             hours_ahead=hours_to(draw, chart.moment),
         )
-        found = consult(chart.record, rooms.models.values(), rooms.ledger, occasion)
+        found = consult(chart.record, rooms.models.values(), rooms.ledger, rooms.readings, occasion)
     visits.remember(rooms, visit, _about(rooms, visit, chart.who, found, chart.foreign, draw))
     for each in found:
         rooms.ledger.viewed(each.id, user=visit.grant.user, where="result")

@@ -22,8 +22,11 @@ from ehr.reach import Reach
 from ehr.tenants import Tenants, load_tenants
 from ehr.trust import KeySource
 from governance.audit import AuditTrail
+from governance.changes import Changes
 from governance.clarity import ClarityBook
 from governance.ledger import Ledger
+from governance.outcomes import Outcomes
+from governance.readings import Readings
 from governance.store import Store, migrate, open_store
 from inference import model as models_of_inference
 from inference.assessment import TROPONIN, VENTILATION
@@ -100,6 +103,21 @@ class Rooms:
     def audit(self) -> AuditTrail:
         """Who did what with it, and who was refused."""
         return AuditTrail(self.store, self.ledger, clock=self.clock)
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """What became of the patients."""
+        return Outcomes(self.store, clock=self.clock)
+
+    @cached_property
+    def readings(self) -> Readings:
+        """What the gates came to."""
+        return Readings(self.store)
+
+    @cached_property
+    def changes(self) -> Changes:
+        """What was changed, by whom and by which rule."""
+        return Changes(self.store, clock=self.clock)
 
     @cached_property
     def clarity(self) -> ClarityBook:

@@ -52,6 +52,8 @@ class Settings:
     proxies: int  # how many proxies of ours write X-Forwarded-For
     networks: tuple[Network, ...]  # private ones that hospitals' servers are in
     metrics_folder: str  # where the workers' counters meet; "" for a single process
+    gates: Path  # folder with one gate file a site, approvals in it
+    approvers: Path  # file of those who may approve, with their public keys
     warnings: tuple[str, ...] = ()
 
     @property
@@ -81,6 +83,8 @@ VARIABLES: Final[Mapping[str, str]] = {
     "ORDERTIME_PROXIES": "0",
     "ORDERTIME_PRIVATE_NETWORKS": "",
     "PROMETHEUS_MULTIPROC_DIR": "",
+    "ORDERTIME_GATES": str(ROOT / "gates"),
+    "ORDERTIME_APPROVERS": str(ROOT / "gates" / "approvers.toml"),
 }
 LIMITED: Final = (
     "hooks",
@@ -122,6 +126,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         proxies=_count("ORDERTIME_PROXIES", told["ORDERTIME_PROXIES"]),
         networks=_networks("ORDERTIME_PRIVATE_NETWORKS", told["ORDERTIME_PRIVATE_NETWORKS"]),
         metrics_folder=told["PROMETHEUS_MULTIPROC_DIR"],
+        gates=Path(told["ORDERTIME_GATES"]),
+        approvers=Path(told["ORDERTIME_APPROVERS"]),
         warnings=tuple(warnings),
     )
     _no_debugging(settings, environment)
@@ -222,7 +228,9 @@ def _networks(name: str, value: str) -> tuple[Network, ...]:
         try:
             network = ipaddress.ip_network(text)
         except ValueError:
-            raise SettingsError(f"{name} holds '{text}'; write networks as 10.20.0.0/16, with commas between") from None
+            raise SettingsError(
+                f"{name} holds '{text}'; write networks as 10.20.0.0/16, with commas between"
+            ) from None
         if network.prefixlen == 0 or any(_overlap(network, never) for never in NEVER):
             raise SettingsError(f"{name} holds '{text}', where no hospital is: list its own network alone")
         found.append(network)

@@ -15,10 +15,12 @@ from ehr.records import Reading
 from ehr.site import Tenant
 from ehr.standing import standing
 from governance.entries import CARD_LATE, LastCard, Repeat
+from inference.assessment import State
 from webapp import cards, repeats, suggestions, words
 from webapp.consult import Consultation
 from webapp.rooms import Rooms
 
+SUSPENSION_SAID = "suspension-said"  # kind of event: a user was told on a card that a model is suspended
 NOTHING_NEW = "nothing new"
 NOTHING_TO_ADVISE = "nothing to advise"
 
@@ -47,6 +49,7 @@ def shown(
     offered = suggestions.suggested(
         found.assessment, found.policy, wishes, orders, zone, lambda: str(uuid4())
     )
+    told = suspension_said(rooms, tenant, asked.user, found)
     card = cards.card(
         found.assessment,
         state=found.policy.state,
@@ -54,6 +57,7 @@ def shown(
         warn_at=found.policy.warn_at,
         critical_at=found.policy.critical_at,
         say_insufficient=found.policy.say_insufficient,
+        suspension_said=told,
         link_url=f"{rooms.settings.public_url}/launch",
         app_context=None if "no-app-context" in tenant.quirks else found.id,
         zone=zone,
@@ -87,7 +91,25 @@ def shown(
         said_already=lambda last: _repeat(last, found, card["indicator"], tenant),
         suggestions=[each.kept for each in offered],
     )
-    return Shown((), "repeat", found.id) if said else Shown((card,), "card", found.id)
+    if said:
+        return Shown((), "repeat", found.id)
+    if found.policy.state is State.SUSPENDED and not told:
+        rooms.ledger.event(SUSPENSION_SAID, assessment=found.id, user=asked.user)
+    return Shown((card,), "card", found.id)
+
+
+def suspension_said(rooms: Rooms, tenant: Tenant, user: str, found: Consultation) -> bool:
+    """Whether this user has heard today, by the site's calendar, that this model is suspended; a nobody never has."""
+    if found.policy.state is not State.SUSPENDED or not user:
+        return False
+    midnight = (
+        rooms.clock()
+        .astimezone(words.zone_of(tenant.time_zone))
+        .replace(hour=0, minute=0, second=0, microsecond=0)
+    )
+    return rooms.ledger.told(
+        SUSPENSION_SAID, tenant=tenant.id, user=user, model=found.assessment.model, since=midnight
+    )
 
 
 def too_late(rooms: Rooms, what: Shown) -> None:

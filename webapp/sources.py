@@ -32,7 +32,9 @@ def values(key: str) -> Response:
         language="en",
         name=say("en", f"models.{found.model}.name"),
         version=found.version,
-        as_of=say("en", "page.as-of", as_of=words.moment(found.as_of, zone), offset=words.offset(found.as_of, zone)),
+        as_of=say(
+            "en", "page.as-of", as_of=words.moment(found.as_of, zone), offset=words.offset(found.as_of, zone)
+        ),
         origins=provenance.origins(found, zone, provenance.LISTED),
         refused=[provenance.refused(row) for row in found.refused],
         seed=found.seed,

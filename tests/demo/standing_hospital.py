@@ -27,9 +27,19 @@ EVERYTHING = "launch openid fhirUser online_access patient/*.cruds"
 
 def observation(number: int, patient: str, code: str, moment: datetime, **more: Any) -> dict[str, Any]:
     return {
-        "resourceType": "Observation", "id": f"{patient}-{code}-{number}", "status": "final",
-        "category": [{"coding": [{
-            "system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}]}],
+        "resourceType": "Observation",
+        "id": f"{patient}-{code}-{number}",
+        "status": "final",
+        "category": [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/observation-category",
+                        "code": "vital-signs",
+                    }
+                ]
+            }
+        ],
         "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
         "subject": {"reference": f"Patient/{patient}"},
         "effectiveDateTime": moment.isoformat(),
@@ -39,23 +49,41 @@ def observation(number: int, patient: str, code: str, moment: datetime, **more: 
 
 def small_ward(now: datetime) -> list[dict[str, Any]]:
     people = [
-        {"resourceType": "Patient", "id": one, "name": [{"family": family, "given": ["Test"]}],
-         "birthDate": "1950-02-03", "gender": "female",
-         "identifier": [{"system": "urn:mrn", "value": f"MRN-{one}"}]}
+        {
+            "resourceType": "Patient",
+            "id": one,
+            "name": [{"family": family, "given": ["Test"]}],
+            "birthDate": "1950-02-03",
+            "gender": "female",
+            "identifier": [{"system": "urn:mrn", "value": f"MRN-{one}"}],
+        }
         for one, family in (("ann", "Adams"), ("ben", "Brown"))
     ]
     stays = [
-        {"resourceType": "Encounter", "id": f"stay-{one}", "status": "in-progress", "class": {"code": "IMP"},
-         "subject": {"reference": f"Patient/{one}"},
-         "period": {"start": (now - timedelta(days=1)).isoformat()}}
+        {
+            "resourceType": "Encounter",
+            "id": f"stay-{one}",
+            "status": "in-progress",
+            "class": {"code": "IMP"},
+            "subject": {"reference": f"Patient/{one}"},
+            "period": {"start": (now - timedelta(days=1)).isoformat()},
+        }
         for one in ("ann", "ben")
     ]
     rows = [observation(i, "ann", "8867-4", now - timedelta(minutes=10 * i)) for i in range(30)]
     rows += [observation(i, "ben", "8867-4", now - timedelta(minutes=10 * i)) for i in range(3)]
     system = "http://terminology.hl7.org/CodeSystem/observation-category"
     laboratory = {"system": system, "code": "laboratory"}
-    rows.append(observation(0, "ann", "67151-1", now - timedelta(hours=2), status="entered-in-error",
-                            category=[{"coding": [laboratory]}]))
+    rows.append(
+        observation(
+            0,
+            "ann",
+            "67151-1",
+            now - timedelta(hours=2),
+            status="entered-in-error",
+            category=[{"coding": [laboratory]}],
+        )
+    )
     doctor = {"resourceType": "Practitioner", "id": "doc", "name": [{"family": "Diaz", "given": ["Lee"]}]}
     return [*people, *stays, *rows, doctor]
 
@@ -84,17 +112,25 @@ class App:
 
     def request(self, **changes: str | None) -> dict[str, str]:
         asked = {
-            "response_type": "code", "client_id": "ordertime", "redirect_uri": CALLBACK, "scope": EVERYTHING,
-            "state": "a-state", "aud": self.base, "nonce": "a-nonce",
-            "code_challenge": self.challenge, "code_challenge_method": "S256",
+            "response_type": "code",
+            "client_id": "ordertime",
+            "redirect_uri": CALLBACK,
+            "scope": EVERYTHING,
+            "state": "a-state",
+            "aud": self.base,
+            "nonce": "a-nonce",
+            "code_challenge": self.challenge,
+            "code_challenge_method": "S256",
         } | changes
         return {name: value for name, value in asked.items() if value is not None}
 
     def authorize(self, **changes: str | None) -> httpx.Response:
         launch = changes.pop("launch", "") or self.hospital.launches.mint(
-            patient="ann", encounter="stay-ann", user="Practitioner/doc")
-        return self.http.get(f"{self.hospital.settings.url}/auth/authorize",
-                             params=self.request(launch=launch, **changes))
+            patient="ann", encounter="stay-ann", user="Practitioner/doc"
+        )
+        return self.http.get(
+            f"{self.hospital.settings.url}/auth/authorize", params=self.request(launch=launch, **changes)
+        )
 
     def back(self, **changes: str | None) -> dict[str, str]:
         """What comes back on the redirect URI."""
@@ -107,10 +143,15 @@ class App:
     def token(self, data: dict[str, str], **how: Any) -> httpx.Response:
         return self.http.post(self.hospital.settings.token_url, data=data, **how)
 
-    def redeem(self, code: str, *, verifier: str = "", client_id: str | None = "ordertime",
-               **how: Any) -> httpx.Response:
-        data = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK,
-                "code_verifier": verifier or self.verifier}
+    def redeem(
+        self, code: str, *, verifier: str = "", client_id: str | None = "ordertime", **how: Any
+    ) -> httpx.Response:
+        data = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": CALLBACK,
+            "code_verifier": verifier or self.verifier,
+        }
         return self.token(data | ({"client_id": client_id} if client_id else {}) | how.pop("more", {}), **how)
 
     def launch(self, **changes: str | None) -> dict[str, Any]:
@@ -144,15 +185,31 @@ class AppKeys:
         self.fetched.append(url)
         return KeySet(self.published or [self.rsa, self.ec]).as_dict(private=False)
 
-    def assertion(self, alg: str, audience: str, client_id: str = "ordertime-asymmetric", life: int = 240,
-                  header: dict[str, Any] | None = None, key: Any = None, **claims: Any) -> dict[str, str]:
+    def assertion(
+        self,
+        alg: str,
+        audience: str,
+        client_id: str = "ordertime-asymmetric",
+        life: int = 240,
+        header: dict[str, Any] | None = None,
+        key: Any = None,
+        **claims: Any,
+    ) -> dict[str, str]:
         key = key or (self.rsa if alg.startswith("RS") else self.ec)
         now = int(datetime.now(UTC).timestamp())
-        told = {"iss": client_id, "sub": client_id, "aud": audience, "iat": now, "exp": now + life,
-                "jti": secrets.token_urlsafe(16)} | claims
+        told = {
+            "iss": client_id,
+            "sub": client_id,
+            "aud": audience,
+            "iat": now,
+            "exp": now + life,
+            "jti": secrets.token_urlsafe(16),
+        } | claims
         signed = jwt.encode({"alg": alg, "kid": key.kid} | (header or {}), told, key, algorithms=[alg])
-        return {"client_assertion": signed,
-                "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}
+        return {
+            "client_assertion": signed,
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        }
 
 
 def served(settings: Settings | None = None, **how: Any) -> Iterator[Hospital]:

@@ -44,9 +44,12 @@ def tenant_of(hospital: Hospital, folder: Path, auth: str, key: ECKey | RSAKey |
         (folder / "app.pem").chmod(0o600)
         text = text.replace(
             public,
-            'client_id = "ordertime-asymmetric"\nauth = "private_key_jwt"\nsigning_key_file = "app.pem"')
-        text += ('\n[backend]\nclient_id = "ordertime-backend"\nauth = "private_key_jwt"\n'
-                 'signing_key_file = "app.pem"\nscopes = ["system/Patient.rs", "system/Observation.rs"]\n')
+            'client_id = "ordertime-asymmetric"\nauth = "private_key_jwt"\nsigning_key_file = "app.pem"',
+        )
+        text += (
+            '\n[backend]\nclient_id = "ordertime-backend"\nauth = "private_key_jwt"\n'
+            'signing_key_file = "app.pem"\nscopes = ["system/Patient.rs", "system/Observation.rs"]\n'
+        )
     (folder / "site.toml").write_text(text)
     return load_tenants(folder, production=False).by_id("demo")
 
@@ -63,8 +66,12 @@ def launched(hospital: Hospital, tenant: Tenant, http: httpx.Client) -> tuple[sm
 
 
 def ways(keys: AppKeys) -> dict[str, tuple[str, Any]]:
-    return {"public": ("public", None), "secret": ("secret", None), "ES384": ("keys", keys.ec),
-            "RS384": ("keys", keys.rsa)}
+    return {
+        "public": ("public", None),
+        "secret": ("secret", None),
+        "ES384": ("keys", keys.ec),
+        "RS384": ("keys", keys.rsa),
+    }
 
 
 @pytest.mark.parametrize("way", ["public", "secret", "ES384", "RS384"])
@@ -111,7 +118,8 @@ def test_the_apps_reader_follows_the_hospitals_pages_and_sees_its_refusals(
     fhir = FhirHttp(hospital.settings.fhir, token, http, Budget(10))
     for post in (False, True):
         bundle: dict[str, Any] = fhir.search(
-            "Observation", {"patient": "ann", "code": "http://loinc.org|8867-4", "_count": "10"}, post=post)
+            "Observation", {"patient": "ann", "code": "http://loinc.org|8867-4", "_count": "10"}, post=post
+        )
         rows = [bundle]
         while url := fhir.next_url(bundle):
             bundle = fhir.get(url)
@@ -127,8 +135,12 @@ def test_the_apps_writer_makes_one_resource_of_two_presses(hospital: Hospital, h
     # CONFORMANCE 105
     token = hospital.tokens.issue("ordertime", "patient/*.cruds", "ann", "doc")
     fhir = FhirHttp(hospital.settings.fhir, token, http, Budget(10))
-    risk = {"resourceType": "RiskAssessment", "status": "final", "subject": {"reference": "Patient/ann"},
-            "identifier": [{"system": "urn:both-sides", "value": "1"}]}
+    risk = {
+        "resourceType": "RiskAssessment",
+        "status": "final",
+        "subject": {"reference": "Patient/ann"},
+        "identifier": [{"system": "urn:both-sides", "value": "1"}],
+    }
     first, second = (fhir.create(risk, if_none_exist={"identifier": "urn:both-sides|1"}) for _ in range(2))
     assert (first.existed, second.existed) == (False, True)
     assert first.id == second.id
@@ -139,12 +151,22 @@ def test_the_hospitals_cds_token_is_one_the_app_trusts_once(
 ) -> None:
     # CONFORMANCE 86
     tenant_of(hospital, tmp_path, "public")
-    tenants, url = load_tenants(tmp_path, production=False), "http://127.0.0.1:8000/cds-services/troponin-trend"
+    tenants, url = (
+        load_tenants(tmp_path, production=False),
+        "http://127.0.0.1:8000/cds-services/troponin-trend",
+    )
     home = hospital.settings.url
-    token = hospital.keys.cds_token(issuer=home, jwks_url=f"{home}/cds-client/jwks.json", audience=url,
-                                    now=hospital.clock())
-    caller = verify_caller(f"Bearer {token}", url=url, tenants=tenants, keys=KeySource(http),
-                           seen=lambda *_: False, now=datetime.now(UTC))
+    token = hospital.keys.cds_token(
+        issuer=home, jwks_url=f"{home}/cds-client/jwks.json", audience=url, now=hospital.clock()
+    )
+    caller = verify_caller(
+        f"Bearer {token}",
+        url=url,
+        tenants=tenants,
+        keys=KeySource(http),
+        seen=lambda *_: False,
+        now=datetime.now(UTC),
+    )
     assert caller.tenant.id == "demo"
 
 

@@ -76,8 +76,9 @@ def test_a_hospital_that_wants_a_category_refuses_a_search_without(app: App) -> 
     app.hospital.faults.add("require-category")
     assert app.get("Observation?patient=ann").status_code == 400
     assert app.get("Observation?patient=ann&category=laboratory").status_code == 200
-    posted = app.http.post(f"{app.base}/Observation/_search", data={"code": "8867-4"},
-                           headers=app.bearer("patient/*.rs"))
+    posted = app.http.post(
+        f"{app.base}/Observation/_search", data={"code": "8867-4"}, headers=app.bearer("patient/*.rs")
+    )
     assert posted.status_code == 200
 
 
@@ -86,8 +87,12 @@ def test_faults_are_set_listed_and_cleared_over_http_and_what_was_seen_holds_no_
     app.http.post(url, json={"kind": "error", "match": "/fhir/Patient", "status": 500})
     assert app.get("Patient/ann?x=%7C").status_code == 500
     listed = app.http.get(url)
-    assert listed.json()["seen"][-1] == {"method": "GET", "path": "/fhir/Patient/ann", "query": "x=%7C",
-                                         "authorized": True}
+    assert listed.json()["seen"][-1] == {
+        "method": "GET",
+        "path": "/fhir/Patient/ann",
+        "query": "x=%7C",
+        "authorized": True,
+    }
     assert "Bearer" not in listed.text
     assert app.http.delete(url).json() == {"faults": [], "withheld": [], "seen": []}
     assert app.get("Patient/ann").status_code == 200

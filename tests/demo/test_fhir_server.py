@@ -35,8 +35,9 @@ def test_the_capability_statement_is_valid_r4_and_needs_no_token(app: App) -> No
     answer = app.http.get(f"{app.base}/metadata")
     statement = CapabilityStatement(answer.json())
     assert statement.fhirVersion == "4.0.1"
-    created = {one.type for one in statement.rest[0].resource
-               if "create" in {verb.code for verb in one.interaction}}
+    created = {
+        one.type for one in statement.rest[0].resource if "create" in {verb.code for verb in one.interaction}
+    }
     assert created == {"RiskAssessment", "DocumentReference", "Communication", "GuidanceResponse"}
 
 
@@ -146,33 +147,39 @@ def test_a_posted_search_finds_what_a_get_finds(app: App) -> None:
     by_post = app.http.post(f"{app.base}/Observation/_search", data=asked, headers=app.bearer("patient/*.rs"))
     assert ids(by_post.json()) == ids(by_get)
     assert len(ids(by_get)) == 20
-    split = app.http.post(f"{app.base}/Observation/_search?patient=ann", headers=app.bearer("patient/*.rs"),
-                          data={key: value for key, value in asked.items() if key != "patient"})
+    split = app.http.post(
+        f"{app.base}/Observation/_search?patient=ann",
+        headers=app.bearer("patient/*.rs"),
+        data={key: value for key, value in asked.items() if key != "patient"},
+    )
     assert ids(split.json()) == ids(by_get)
     wrong = app.http.post(f"{app.base}/Observation/_search", json=asked, headers=app.bearer("patient/*.rs"))
     said(wrong, 415, "not-supported")
 
 
-@pytest.mark.parametrize(("query", "count"), [
-    ("code=8867-4", 30),
-    (f"code={LOINC}%7C8867-4", 30),
-    (f"code={LOINC}%7C", 31),
-    ("code=http%3A%2F%2Fsnomed.info%2Fsct%7C8867-4", 0),
-    ("code=%7C8867-4", 0),
-    ("code=8867-4,67151-1", 31),
-    ("code=8867-4&code=67151-1", 0),
-    ("category=vital-signs", 30),
-    ("category=laboratory", 1),
-    ("status=final", 30),
-    ("status:not=entered-in-error", 30),
-    ("status=entered-in-error", 1),
-    ("patient=ann&encounter:missing=true", 31),
-    ("patient=Patient/ann", 31),
-    ("subject=Patient/ann", 31),
-    ("subject:Patient=ann", 31),
-    ("_id=ann-8867-4-3", 1),
-    ("value-concept:missing=false", 0),
-])
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("code=8867-4", 30),
+        (f"code={LOINC}%7C8867-4", 30),
+        (f"code={LOINC}%7C", 31),
+        ("code=http%3A%2F%2Fsnomed.info%2Fsct%7C8867-4", 0),
+        ("code=%7C8867-4", 0),
+        ("code=8867-4,67151-1", 31),
+        ("code=8867-4&code=67151-1", 0),
+        ("category=vital-signs", 30),
+        ("category=laboratory", 1),
+        ("status=final", 30),
+        ("status:not=entered-in-error", 30),
+        ("status=entered-in-error", 1),
+        ("patient=ann&encounter:missing=true", 31),
+        ("patient=Patient/ann", 31),
+        ("subject=Patient/ann", 31),
+        ("subject:Patient=ann", 31),
+        ("_id=ann-8867-4-3", 1),
+        ("value-concept:missing=false", 0),
+    ],
+)
 def test_a_search_finds_what_its_parameters_say(app: App, query: str, count: int) -> None:
     assert app.get(f"Observation?{query}&_count=100").json()["total"] == count
 
@@ -222,8 +229,13 @@ def test_included_rows_are_marked_and_come_once(app: App) -> None:
     bundle = app.get("Observation?code=8867-4&_include=Observation:subject&_count=5").json()
     assert len(ids(bundle)) == 5
     assert ids(bundle, "include") == ["ann"]
-    assert ids(app.get("Observation?_include=Observation:patient&_count=1", "patient/Observation.rs").json(),
-               "include") == []
+    assert (
+        ids(
+            app.get("Observation?_include=Observation:patient&_count=1", "patient/Observation.rs").json(),
+            "include",
+        )
+        == []
+    )
 
 
 def test_a_patients_token_sees_that_patient_only(app: App) -> None:
@@ -237,18 +249,21 @@ def test_a_patients_token_sees_that_patient_only(app: App) -> None:
     assert app.get("Practitioner/doc").status_code == 200
 
 
-@pytest.mark.parametrize(("scope", "path", "status"), [
-    ("patient/Observation.rs", "Patient/ann", 403),
-    ("patient/Patient.r", "Patient/ann", 200),
-    ("patient/Patient.r", "Patient?_id=ann", 403),
-    ("patient/Patient.s", "Patient?_id=ann", 200),
-    ("patient/Patient.s", "Patient/ann", 403),
-    ("patient/Patient.read", "Patient?_id=ann", 200),
-    ("patient/Patient.write", "Patient/ann", 403),
-    ("patient/*.read", "Observation?code=8867-4", 200),
-    ("user/Patient.rs", "Patient/ben", 200),
-    ("openid fhirUser", "Patient/ann", 403),
-])
+@pytest.mark.parametrize(
+    ("scope", "path", "status"),
+    [
+        ("patient/Observation.rs", "Patient/ann", 403),
+        ("patient/Patient.r", "Patient/ann", 200),
+        ("patient/Patient.r", "Patient?_id=ann", 403),
+        ("patient/Patient.s", "Patient?_id=ann", 200),
+        ("patient/Patient.s", "Patient/ann", 403),
+        ("patient/Patient.read", "Patient?_id=ann", 200),
+        ("patient/Patient.write", "Patient/ann", 403),
+        ("patient/*.read", "Observation?code=8867-4", 200),
+        ("user/Patient.rs", "Patient/ben", 200),
+        ("openid fhirUser", "Patient/ann", 403),
+    ],
+)
 def test_each_type_and_interaction_needs_its_scope(app: App, scope: str, path: str, status: int) -> None:
     # CONFORMANCE 22
     assert app.get(path, scope).status_code == status
@@ -263,7 +278,9 @@ def test_a_scope_limited_by_a_query_shows_only_what_the_query_finds(app: App) ->
 
 def risk(**changes: Any) -> dict[str, Any]:
     resource = {
-        "resourceType": "RiskAssessment", "status": "final", "subject": {"reference": "Patient/ann"},
+        "resourceType": "RiskAssessment",
+        "status": "final",
+        "subject": {"reference": "Patient/ann"},
         "identifier": [{"system": "urn:test", "value": "one"}],
         "prediction": [{"outcome": {"text": "ventilation"}, "probabilityDecimal": 31.0}],
     } | changes
@@ -276,13 +293,24 @@ def write(app: App, resource: Any, scope: str = "patient/*.cruds", **headers: st
     return app.http.post(f"{app.base}/{type_}", json=resource, headers=told)
 
 
-DOCUMENT = {"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/ann"},
-            "content": [{"attachment": {"contentType": "text/plain",
-                                        "data": base64.b64encode(b"hello").decode()}}]}
-MESSAGE = {"resourceType": "Communication", "status": "completed", "subject": {"reference": "Patient/ann"},
-           "payload": [{"contentString": "hello"}]}
-GUIDANCE = {"resourceType": "GuidanceResponse", "status": "success", "subject": {"reference": "Patient/ann"},
-            "moduleUri": "http://app/cds-services/x"}
+DOCUMENT = {
+    "resourceType": "DocumentReference",
+    "status": "current",
+    "subject": {"reference": "Patient/ann"},
+    "content": [{"attachment": {"contentType": "text/plain", "data": base64.b64encode(b"hello").decode()}}],
+}
+MESSAGE = {
+    "resourceType": "Communication",
+    "status": "completed",
+    "subject": {"reference": "Patient/ann"},
+    "payload": [{"contentString": "hello"}],
+}
+GUIDANCE = {
+    "resourceType": "GuidanceResponse",
+    "status": "success",
+    "subject": {"reference": "Patient/ann"},
+    "moduleUri": "http://app/cds-services/x",
+}
 
 
 @pytest.mark.parametrize("resource", [risk(), DOCUMENT, MESSAGE, GUIDANCE])
@@ -297,29 +325,32 @@ def test_the_four_types_are_created_and_read_back(app: App, resource: dict[str, 
     assert stored["id"] in ids(app.get(f"{type_}?patient=ann&_count=100").json())
 
 
-@pytest.mark.parametrize(("resource", "code"), [
-    (risk(status=None), "required"),
-    (risk(subject=None), "required"),
-    (risk(status="done"), "code-invalid"),
-    (risk(prediction=[{"probabilityDecimal": 131}]), "invariant"),
-    (risk(prediction=[{"probabilityDecimal": "31"}]), "value"),
-    (risk(prediction={"probabilityDecimal": 31}), "structure"),
-    (risk(colour="red"), "structure"),
-    (risk(note=[]), "structure"),
-    (risk(method={"text": ""}), "structure"),
-    (risk(occurrenceDateTime="tomorrow"), "value"),
-    (risk(subject={"reference": "Patient/nobody"}), "not-found"),
-    (risk(encounter={"reference": "Encounter/nowhere"}), "not-found"),
-    (DOCUMENT | {"content": [{"attachment": {"contentType": "text/plain"}}]}, "required"),
-    (DOCUMENT | {"content": [{"attachment": {"url": "http://x"}}]}, "required"),
-    (DOCUMENT | {"content": [{"format": {"code": "x"}}]}, "required"),
-    (DOCUMENT | {"content": [{"attachment": {"contentType": "text/plain", "data": "%%%"}}]}, "value"),
-    ({name: value for name, value in DOCUMENT.items() if name != "content"}, "required"),
-    (MESSAGE | {"payload": [{"id": "x"}]}, "required"),
-    ({name: value for name, value in MESSAGE.items() if name != "status"}, "required"),
-    ({name: value for name, value in GUIDANCE.items() if name != "moduleUri"}, "required"),
-    (GUIDANCE | {"moduleCanonical": "http://x"}, "required"),
-])
+@pytest.mark.parametrize(
+    ("resource", "code"),
+    [
+        (risk(status=None), "required"),
+        (risk(subject=None), "required"),
+        (risk(status="done"), "code-invalid"),
+        (risk(prediction=[{"probabilityDecimal": 131}]), "invariant"),
+        (risk(prediction=[{"probabilityDecimal": "31"}]), "value"),
+        (risk(prediction={"probabilityDecimal": 31}), "structure"),
+        (risk(colour="red"), "structure"),
+        (risk(note=[]), "structure"),
+        (risk(method={"text": ""}), "structure"),
+        (risk(occurrenceDateTime="tomorrow"), "value"),
+        (risk(subject={"reference": "Patient/nobody"}), "not-found"),
+        (risk(encounter={"reference": "Encounter/nowhere"}), "not-found"),
+        (DOCUMENT | {"content": [{"attachment": {"contentType": "text/plain"}}]}, "required"),
+        (DOCUMENT | {"content": [{"attachment": {"url": "http://x"}}]}, "required"),
+        (DOCUMENT | {"content": [{"format": {"code": "x"}}]}, "required"),
+        (DOCUMENT | {"content": [{"attachment": {"contentType": "text/plain", "data": "%%%"}}]}, "value"),
+        ({name: value for name, value in DOCUMENT.items() if name != "content"}, "required"),
+        (MESSAGE | {"payload": [{"id": "x"}]}, "required"),
+        ({name: value for name, value in MESSAGE.items() if name != "status"}, "required"),
+        ({name: value for name, value in GUIDANCE.items() if name != "moduleUri"}, "required"),
+        (GUIDANCE | {"moduleCanonical": "http://x"}, "required"),
+    ],
+)
 def test_a_resource_that_lacks_something_is_refused_and_not_stored(
     app: App, resource: dict[str, Any], code: str
 ) -> None:

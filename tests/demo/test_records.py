@@ -55,8 +55,14 @@ def test_what_was_written_here_outlives_a_new_dating() -> None:
     hospital = ward_at(clock)
     note = {"resourceType": "Communication", "status": "completed", "subject": {"reference": "Patient/ann"}}
     stored, new = hospital.create(note)
-    signed = hospital.keep({"resourceType": "ServiceRequest", "id": "draft-1", "status": "active",
-                            "subject": {"reference": "Patient/ann"}})
+    signed = hospital.keep(
+        {
+            "resourceType": "ServiceRequest",
+            "id": "draft-1",
+            "status": "active",
+            "subject": {"reference": "Patient/ann"},
+        }
+    )
     clock.now += timedelta(days=3)
     assert new
     assert hospital.read("Communication", stored["id"]) == stored
@@ -66,8 +72,10 @@ def test_what_was_written_here_outlives_a_new_dating() -> None:
 
 def test_a_row_says_when_it_was_last_changed() -> None:
     def ward(now: datetime) -> list[Resource]:
-        return [{"resourceType": "Observation", "id": "one", "issued": "2026-03-08T11:00:00Z"},
-                {"resourceType": "Patient", "id": "two", "meta": {"lastUpdated": "2020-01-01T00:00:00Z"}}]
+        return [
+            {"resourceType": "Observation", "id": "one", "issued": "2026-03-08T11:00:00Z"},
+            {"resourceType": "Patient", "id": "two", "meta": {"lastUpdated": "2020-01-01T00:00:00Z"}},
+        ]
 
     hospital = ward_at(Clock(), ward)
     assert hospital.read("Observation", "one")["meta"]["lastUpdated"] == "2026-03-08T11:00:00Z"
@@ -77,8 +85,11 @@ def test_a_row_says_when_it_was_last_changed() -> None:
 
 def test_the_hospitals_own_pages_are_refused_like_anybody_else() -> None:
     hospital = ward_at(Clock())
-    for call in (lambda: hospital.read("Patient", "nobody"), lambda: hospital.search("Wombat"),
-                 lambda: hospital.search("Patient", {"wobble": "1"})):
+    for call in (
+        lambda: hospital.read("Patient", "nobody"),
+        lambda: hospital.search("Wombat"),
+        lambda: hospital.search("Patient", {"wobble": "1"}),
+    ):
         with pytest.raises(Refused):
             call()
 
@@ -129,17 +140,20 @@ def test_two_refreshes_at_once_make_one_exchange(app: App) -> None:
     assert answers.count(200) == 1
 
 
-@pytest.mark.parametrize(("text", "start", "hours"), [
-    ("2026", "2026-01-01T00:00:00+00:00", 8760),
-    ("2026-02", "2026-02-01T00:00:00+00:00", 672),
-    ("2026-12", "2026-12-01T00:00:00+00:00", 744),
-    ("2026-03-08", "2026-03-08T00:00:00+00:00", 24),
-    ("2026-03-08T10:00", "2026-03-08T10:00:00+00:00", 1 / 60),
-    ("2026-03-08T10:00:00-05:00", "2026-03-08T15:00:00+00:00", 1 / 3600),
-    ("2026-03-08T10:00:00+05:30", "2026-03-08T04:30:00+00:00", 1 / 3600),
-    ("2026-03-08T10:00:00 05:30", "2026-03-08T04:30:00+00:00", 1 / 3600),
-    ("2026-03-08T10:00:00.5Z", "2026-03-08T10:00:00.500000+00:00", 0.001 / 3600),
-])
+@pytest.mark.parametrize(
+    ("text", "start", "hours"),
+    [
+        ("2026", "2026-01-01T00:00:00+00:00", 8760),
+        ("2026-02", "2026-02-01T00:00:00+00:00", 672),
+        ("2026-12", "2026-12-01T00:00:00+00:00", 744),
+        ("2026-03-08", "2026-03-08T00:00:00+00:00", 24),
+        ("2026-03-08T10:00", "2026-03-08T10:00:00+00:00", 1 / 60),
+        ("2026-03-08T10:00:00-05:00", "2026-03-08T15:00:00+00:00", 1 / 3600),
+        ("2026-03-08T10:00:00+05:30", "2026-03-08T04:30:00+00:00", 1 / 3600),
+        ("2026-03-08T10:00:00 05:30", "2026-03-08T04:30:00+00:00", 1 / 3600),
+        ("2026-03-08T10:00:00.5Z", "2026-03-08T10:00:00.500000+00:00", 0.001 / 3600),
+    ],
+)
 def test_a_date_is_as_long_as_it_is_written(text: str, start: str, hours: float) -> None:
     # CONFORMANCE 47
     found = span(text)
@@ -147,10 +161,23 @@ def test_a_date_is_as_long_as_it_is_written(text: str, start: str, hours: float)
     assert (found.end - found.start).total_seconds() == pytest.approx(hours * 3600)
 
 
-@pytest.mark.parametrize("text", [
-    "", "26", "2026-13", "2026-02-30", "2026-03-08T25:00:00Z", "2026-03-08T10:61", "10:00", "0000",
-    "2026-03-08T10:00:00+15:00", "2026-03-08T", "2026-3-8", "9999-12-31T23:59:59.9999999999999-14:00",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "26",
+        "2026-13",
+        "2026-02-30",
+        "2026-03-08T25:00:00Z",
+        "2026-03-08T10:61",
+        "10:00",
+        "0000",
+        "2026-03-08T10:00:00+15:00",
+        "2026-03-08T",
+        "2026-3-8",
+        "9999-12-31T23:59:59.9999999999999-14:00",
+    ],
+)
 def test_what_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a"):
         span(text)
@@ -176,18 +203,21 @@ def test_prefixes_partition_time_around_an_instant() -> None:
         assert holds("le", asked, found, NOON) != holds("gt", asked, found, NOON)
 
 
-@pytest.mark.parametrize(("scope", "found"), [
-    ("patient/Observation.rs", Rule("patient", "Observation", "rs")),
-    ("user/*.read", Rule("user", "*", "rs")),
-    ("system/Patient.write", Rule("system", "Patient", "cud")),
-    ("patient/Patient.*", Rule("patient", "Patient", "cruds")),
-    ("patient/Patient.r?code=a%7Cb&x=", Rule("patient", "Patient", "r", (("code", "a|b"), ("x", "")))),
-    ("patient/Observation.sr", None),
-    ("patient/Observation.", None),
-    ("patient/Observation", None),
-    ("patients/Observation.rs", None),
-    ("openid", None),
-])
+@pytest.mark.parametrize(
+    ("scope", "found"),
+    [
+        ("patient/Observation.rs", Rule("patient", "Observation", "rs")),
+        ("user/*.read", Rule("user", "*", "rs")),
+        ("system/Patient.write", Rule("system", "Patient", "cud")),
+        ("patient/Patient.*", Rule("patient", "Patient", "cruds")),
+        ("patient/Patient.r?code=a%7Cb&x=", Rule("patient", "Patient", "r", (("code", "a|b"), ("x", "")))),
+        ("patient/Observation.sr", None),
+        ("patient/Observation.", None),
+        ("patient/Observation", None),
+        ("patients/Observation.rs", None),
+        ("openid", None),
+    ],
+)
 def test_a_resource_scope_is_read_as_v2_or_v1_and_nothing_else(scope: str, found: Rule | None) -> None:
     # CONFORMANCE 22
     assert rule(scope) == found
@@ -195,4 +225,5 @@ def test_a_resource_scope_is_read_as_v2_or_v1_and_nothing_else(scope: str, found
 
 def test_the_granted_scope_keeps_the_order_and_drops_repeats() -> None:
     assert granted("b a b patient/Patient.rs patient/Patient.sr", {"a", "b", "patient"}) == (
-        "b a patient/Patient.rs")
+        "b a patient/Patient.rs"
+    )

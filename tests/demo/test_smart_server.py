@@ -63,11 +63,14 @@ def test_a_wrong_verifier_is_refused_and_spends_the_code(app: App) -> None:
     assert app.redeem(code).json()["error"] == "invalid_grant"
 
 
-@pytest.mark.parametrize("changes", [
-    {"code_challenge": None, "code_challenge_method": None},
-    {"code_challenge_method": "plain"},
-    {"code_challenge_method": None},
-])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"code_challenge": None, "code_challenge_method": None},
+        {"code_challenge_method": "plain"},
+        {"code_challenge_method": None},
+    ],
+)
 @pytest.mark.parametrize("client", ["ordertime", "ordertime-secret", "ordertime-asymmetric"])
 def test_no_client_is_launched_without_an_s256_challenge(
     app: App, changes: dict[str, Any], client: str
@@ -114,10 +117,15 @@ def test_a_launch_id_serves_once(app: App) -> None:
     assert app.back(launch="never-minted")["error"] == "invalid_request"
 
 
-@pytest.mark.parametrize("changes", [
-    {"client_id": "a-stranger"}, {"redirect_uri": "http://evil.example/<script>"}, {"redirect_uri": None},
-    {"client_id": '"<b>'},
-])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_id": "a-stranger"},
+        {"redirect_uri": "http://evil.example/<script>"},
+        {"redirect_uri": None},
+        {"client_id": '"<b>'},
+    ],
+)
 def test_an_unregistered_address_gets_a_page_and_never_a_redirect(app: App, changes: dict[str, Any]) -> None:
     answer = app.authorize(**changes)
     assert answer.status_code == 400
@@ -146,7 +154,8 @@ def test_a_scope_of_which_nothing_is_left_is_refused(app: App) -> None:
 def test_scopes_can_be_withheld_for_a_test_of_less_than_was_asked(app: App) -> None:
     app.hospital.faults.withheld = frozenset({"patient/Observation.rs"})
     assert app.launch(scope="launch patient/Patient.rs patient/Observation.rs")["scope"] == (
-        "launch patient/Patient.rs")
+        "launch patient/Patient.rs"
+    )
 
 
 def test_the_id_token_is_signed_for_this_client_and_names_the_user(app: App) -> None:
@@ -211,8 +220,10 @@ def test_a_refresh_token_serves_only_the_client_it_was_given_to(app: App, secret
 def test_a_revoked_token_opens_nothing(app: App) -> None:
     # CONFORMANCE 35
     first = app.launch()
-    app.http.post(f"{app.hospital.settings.url}/auth/revoke",
-                  data={"token": first["refresh_token"], "client_id": "ordertime"})
+    app.http.post(
+        f"{app.hospital.settings.url}/auth/revoke",
+        data={"token": first["refresh_token"], "client_id": "ordertime"},
+    )
     assert refreshed(app, first["refresh_token"]).status_code == 400
     assert app.with_token(first["access_token"], "Patient/ann").status_code == 401
 
@@ -249,18 +260,21 @@ def test_the_same_jti_is_refused_the_second_time(app: App, keys: AppKeys) -> Non
     assert (again.json()["error"], "jti" in again.text) == ("invalid_client", True)
 
 
-@pytest.mark.parametrize(("alg", "how"), [
-    ("ES384", {"life": 3600}),
-    ("ES384", {"life": -60}),
-    ("ES384", {"aud": "http://elsewhere/token"}),
-    ("ES384", {"iss": "somebody"}),
-    ("ES384", {"sub": "a-stranger"}),
-    ("ES384", {"header": {"jku": "http://evil.example/jwks.json"}}),
-    ("RS256", {}),
-    ("ES384", {"key": ECKey.generate_key("P-384", auto_kid=True)}),
-    ("ES384", {"jti": ""}),
-    ("ES384", {"jti": None}),
-])
+@pytest.mark.parametrize(
+    ("alg", "how"),
+    [
+        ("ES384", {"life": 3600}),
+        ("ES384", {"life": -60}),
+        ("ES384", {"aud": "http://elsewhere/token"}),
+        ("ES384", {"iss": "somebody"}),
+        ("ES384", {"sub": "a-stranger"}),
+        ("ES384", {"header": {"jku": "http://evil.example/jwks.json"}}),
+        ("RS256", {}),
+        ("ES384", {"key": ECKey.generate_key("P-384", auto_kid=True)}),
+        ("ES384", {"jti": ""}),
+        ("ES384", {"jti": None}),
+    ],
+)
 def test_an_assertion_that_is_not_as_smart_wants_it_is_refused(
     app: App, keys: AppKeys, alg: str, how: dict[str, Any]
 ) -> None:
@@ -310,6 +324,7 @@ STANDALONE = "launch/patient openid fhirUser patient/*.rs"
 
 def picked(app: App, page: httpx.Response, patient: str = "ben") -> httpx.Response:
     """The picker's form, filled in as a browser would."""
+
     class Hidden(HTMLParser):
         def __init__(self) -> None:
             super().__init__()
@@ -376,8 +391,9 @@ def test_the_cds_clients_keys_are_published_without_private_members_and_verify_i
     url = f"{app.hospital.settings.url}/cds-client/jwks.json"
     published = fetch_json(url)
     assert not {"d", "p", "q", "dp", "dq", "qi"} & {name for key in published["keys"] for name in key}
-    signed = app.hospital.keys.cds_token(issuer=app.hospital.settings.url, jwks_url=url,
-                                         audience="http://app/x", now=app.hospital.clock())
+    signed = app.hospital.keys.cds_token(
+        issuer=app.hospital.settings.url, jwks_url=url, audience="http://app/x", now=app.hospital.clock()
+    )
     token = jwt.decode(signed, KeySet.import_key_set(published), algorithms=["ES384"])
     assert token.claims["aud"] == "http://app/x"
     assert token.claims["exp"] - token.claims["iat"] <= 300

@@ -44,8 +44,17 @@ def pair(folder: Path, second: str = ANSWERING) -> tuple[Server, Server]:
     for name, variable, program in (("hospital", "EHR_PORT", ANSWERING), ("app", "APP_PORT", second)):
         port = free_port()
         command = (sys.executable, "-c", program, str(port), str(folder / f"{name}.pid"))
-        made.append(Server(name, port, variable, command, dict(os.environ),
-                           f"http://127.0.0.1:{port}/", folder / f"{name}.log"))
+        made.append(
+            Server(
+                name,
+                port,
+                variable,
+                command,
+                dict(os.environ),
+                f"http://127.0.0.1:{port}/",
+                folder / f"{name}.log",
+            )
+        )
     return made[0], made[1]
 
 
@@ -97,8 +106,17 @@ def test_a_server_that_dies_is_named_with_its_last_words_and_the_other_is_stoppe
 def test_a_server_whose_workers_cannot_start_is_named_instead_of_waited_for(tmp_path: Path) -> None:
     hospital, app = pair(tmp_path)
     (tmp_path / "broken.py").write_text("import sys\nsys.exit('the settings are wrong')\n")
-    command = (sys.executable, "-m", "gunicorn", "--chdir", str(tmp_path), "--no-control-socket", "--bind",
-               f"127.0.0.1:{app.port}", "broken:app")
+    command = (
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--chdir",
+        str(tmp_path),
+        "--no-control-socket",
+        "--bind",
+        f"127.0.0.1:{app.port}",
+        "broken:app",
+    )
     with pytest.raises(NotStarted) as refused:
         keep_up((hospital, replace(app, command=command)), "http://localhost/", threading.Event())
     assert "the app cannot start" in str(refused.value)
@@ -118,9 +136,15 @@ def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path) -> None:
     assert not (tmp_path / "hospital.log").exists()
 
 
-@pytest.mark.parametrize("environment", [
-    {"EHR_PORT": "no"}, {"EHR_PORT": "70000"}, {"APP_PORT": "0"}, {"EHR_PORT": "9000", "APP_PORT": "9000"},
-])
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"EHR_PORT": "no"},
+        {"EHR_PORT": "70000"},
+        {"APP_PORT": "0"},
+        {"EHR_PORT": "9000", "APP_PORT": "9000"},
+    ],
+)
 def test_a_port_that_cannot_be_is_refused_with_its_variable(environment: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match=next(iter(environment))):
         from_environment(environment)
@@ -157,9 +181,14 @@ def test_main_says_why_it_does_not_start(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_the_hospital_alone_starts_under_gunicorn_and_stops_on_a_signal() -> None:
     port = free_port()
-    child = subprocess.Popen([sys.executable, "-m", "demo"], env=os.environ | {"EHR_PORT": str(port)},
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "demo"],
+        env=os.environ | {"EHR_PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
+
         def well() -> bool:
             try:
                 return httpx.get(f"http://localhost:{port}/healthz").status_code == 200

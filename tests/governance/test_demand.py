@@ -55,7 +55,9 @@ def test_between_the_models_hours_the_hazard_is_constant_and_at_them_the_risk_is
     assert risk_at(known, 36.0) == pytest.approx(beyond)
 
 
-@given(st.lists(st.floats(0, 1), min_size=3, max_size=3), st.lists(st.floats(0.1, 60), min_size=2, max_size=2))
+@given(
+    st.lists(st.floats(0, 1), min_size=3, max_size=3), st.lists(st.floats(0.1, 60), min_size=2, max_size=2)
+)
 def test_a_risk_never_falls_with_time(risks: list[float], hours: list[float]) -> None:
     known = dict(zip((6.0, 12.0, 24.0), sorted(risks), strict=True))
     low, high = (risk_at(known, at) for at in sorted(hours))

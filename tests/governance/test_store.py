@@ -21,10 +21,13 @@ from sqlalchemy import Connection, delete, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from governance.audit import AuditTrail
+from governance.changes import Change, Changes
 from governance.clarity import ClarityBook, PageKind
 from governance.entries import Feedback, Repeat, Suggestion
 from governance.errors import LedgerRefusal, LedgerUnavailable, SetupError
 from governance.ledger import Ledger
+from governance.outcomes import Outcome, Outcomes
+from governance.readings import Reading, Readings
 from governance.store import Store, migrate, open_store, roll_back
 from governance.tables import APPEND_ONLY, assessments, ephemera, metadata
 from inference.assessment import State
@@ -342,6 +345,18 @@ def filled(ledger: Ledger) -> None:
     ledger.feedback([Feedback("c", "accepted", NOON)], tenant="north")
     ledger.release(kept.id, "Practitioner/1", "es")
     ledger.viewed(kept.id, user="Practitioner/1", where="result")
+    happened = NOON + timedelta(hours=3)
+    Outcomes(ledger._store, clock=lambda: NOON + timedelta(days=2)).record(
+        Outcome(kept.id, "ventilation-24h", "yes", known_at=happened, happened_at=happened)
+    )
+    Changes(ledger._store, clock=lambda: NOON).add(
+        Change("north", "state", "gate", "opened", "gate", "cards")
+    )
+    Readings(ledger._store).keep(
+        Reading(
+            "north", "ventilation-need", "ventilation-24h", "", "0.2.0", NOON, State.SILENT, NOON, "d", {}
+        )
+    )
     AuditTrail(ledger._store, ledger, clock=lambda: NOON).note("viewed", door="/result", tenant="north")
     page = PageKind("north", "ventilation-need", "0.2.0", "assessed", "en", "0123456789ab")
     ClarityBook(ledger._store, clock=lambda: NOON).keep(page, 4)

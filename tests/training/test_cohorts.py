@@ -20,7 +20,9 @@ def row(variable: str, hours: float, value: float = 80.0) -> Measurement:
     return Measurement(variable, value, when, when, NOWHERE)
 
 
-def stay(*rows: Measurement, onset: float | None = None, age: float = 60, end: float = 48, **more: object) -> Stay:
+def stay(
+    *rows: Measurement, onset: float | None = None, age: float = 60, end: float = 48, **more: object
+) -> Stay:
     begin = None if onset is None else START + timedelta(hours=onset)
     record = Record("1", Person(age_years=age), rows, (Event("admission", START, None, NOWHERE),))
     return Stay(CHALLENGE_2012, record, "1", "s", START + timedelta(hours=end), begin, **more)  # type: ignore[arg-type]
@@ -104,7 +106,11 @@ def test_both_values_are_held_at_the_reporting_limit() -> None:
 
 
 def test_another_assay_a_day_later_or_within_the_hour_is_not_the_next_draw() -> None:
-    for following in (row("troponin_i", 8.0, 900.0), row("troponin_t", 27.0, 900.0), row("troponin_t", 2.5, 900.0)):
+    for following in (
+        row("troponin_i", 8.0, 900.0),
+        row("troponin_t", 27.0, 900.0),
+        row("troponin_t", 2.5, 900.0),
+    ):
         of = stay(row("troponin_t", 2.0, 20.0), following)
         assert labels.troponin(of, first_draw(of)) is None
 

@@ -81,7 +81,9 @@ def test_rows_of_challenge_2019_stand_at_their_hour_in_intensive_care() -> None:
     assert stay.labelled is False
 
 
-@pytest.mark.parametrize(("sent", "hours"), [("-5.0", 5.0), ("0", 0.0), ("3.0", None), ("NaN", None), ("-9000", None)])
+@pytest.mark.parametrize(
+    ("sent", "hours"), [("-5.0", 5.0), ("0", 0.0), ("3.0", None), ("NaN", None), ("-9000", None)]
+)
 def test_admission_in_challenge_2019_lies_before_intensive_care(sent: str, hours: float | None) -> None:
     stay = challenge2019.stay("p1", HOURS.replace("-5.0", sent), Tally())
     chart = stay.record.at(START + timedelta(hours=2))

@@ -60,7 +60,9 @@ def cohort(count: int = 60, *, only_the_ventilated: str = "", data_set: str = CH
         person = Person(age_years=40.0 + number % 40, sex="female" if number % 2 else "male")
         record = Record(str(number), person, tuple(rows), (Event("admission", START, None, NOWHERE),))
         onset = START + timedelta(hours=20 + float(rng.random() * 10)) if fast else None
-        stays.append(Stay(data_set, record, str(number), f"h{number % 7}", START + timedelta(hours=48), onset))
+        stays.append(
+            Stay(data_set, record, str(number), f"h{number % 7}", START + timedelta(hours=48), onset)
+        )
     return stays
 
 
@@ -121,7 +123,9 @@ def test_a_patient_in_two_folds_is_a_leak(rows: Table, tmp_path: Path) -> None:
     fold = folds(rows, 2)
     assert leaks.straddling(rows, fold) == 0
     with pytest.raises(leaks.Leak, match="more than one fold"):
-        scan.report(rows, np.arange(len(rows)) % 2, SMALL, layout_for(SMALL.inputs, SMALL.name), bench(tmp_path))
+        scan.report(
+            rows, np.arange(len(rows)) % 2, SMALL, layout_for(SMALL.inputs, SMALL.name), bench(tmp_path)
+        )
 
 
 def test_hospitals_that_share_a_patient_stay_in_one_fold(rows: Table) -> None:

@@ -205,7 +205,9 @@ def paper(data: bytes) -> str:
 def test_a_launch_of_another_patient_in_the_same_frame_leaves_nothing_of_the_first(house: House) -> None:
     # CONFORMANCE 15
     client, first = house.launched(SICK)
-    assert any(word in text for word in strings_of(house, SICK) for text in every_page(client, first).values())
+    assert any(
+        word in text for word in strings_of(house, SICK) for text in every_page(client, first).values()
+    )
     _, second = house.launched(OTHER, client)
     pages = every_page(client, second)
     assert len(pages) >= 4  # the result, patient's pages and their PDFs
@@ -221,7 +223,9 @@ def test_a_launch_of_another_patient_in_the_same_frame_leaves_nothing_of_the_fir
 
 def test_a_grant_without_observations_is_said_and_nothing_breaks(house: House) -> None:
     # CONFORMANCE 21
-    withheld = [scope for scope in _demo_scopes(house) if scope.startswith("patient/") and "Patient" not in scope]
+    withheld = [
+        scope for scope in _demo_scopes(house) if scope.startswith("patient/") and "Patient" not in scope
+    ]
     httpx.post(f"{house.hospital.settings.url}/_faults", json={"withhold": withheld}).raise_for_status()
     client, address = house.launched(SICK)
     answer = client.get(address, base_url=APP)
@@ -356,7 +360,9 @@ def rotating(tmp_path: Path, house: House) -> Iterator[Rotating]:
             ("127.0.0.1", ports[1], create_app(settings, rooms)),
         )
     ]
-    threads = [threading.Thread(target=each.serve_forever, kwargs={"poll_interval": 0.02}) for each in servers]
+    threads = [
+        threading.Thread(target=each.serve_forever, kwargs={"poll_interval": 0.02}) for each in servers
+    ]
     for thread in threads:
         thread.start()
     try:

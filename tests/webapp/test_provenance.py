@@ -78,7 +78,9 @@ def test_a_sound_request_about_no_data_is_answered_with_200(house: House) -> Non
     answer = house.post(f"/cds-services/{VENTILATION}", body)
     assert answer.status_code == 200, answer.get_data(as_text=True)
     assert answer.get_json() == {"cards": []}
-    assert "/fhir/Observation" not in [one.path for one in house.hospital.faults.seen]  # null is not asked again
+    assert "/fhir/Observation" not in [
+        one.path for one in house.hospital.faults.seen
+    ]  # null is not asked again
 
 
 @pytest.mark.parametrize("user", [f"Patient/{SICK}", "RelatedPerson/daughter"])

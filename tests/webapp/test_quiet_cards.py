@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from governance import tables
+from governance.readings import Reading
 from inference.assessment import TROPONIN, VENTILATION, State
 from inference.model import load, newest
 from tests.planned import build_planned
@@ -150,9 +151,64 @@ def test_a_new_result_is_said_at_once(house: House) -> None:
     assert fired(house, newer) == []
 
 
+def opened(house: House, state: State = State.ACTIVE) -> None:
+    """The ventilation model's gate, as it would be after it was weighed."""
+    model = house.rooms.models[VENTILATION]
+    (tenant,) = house.rooms.tenants.all
+    now, gate = house.clock(), {"threshold": tenant.models[VENTILATION].threshold}
+    house.rooms.readings.keep(
+        Reading(
+            tenant.id, VENTILATION, model.outcomes[-1], "", model.version, now, state, now, "", {"gate": gate}
+        )
+    )
+
+
+def asked_for(house: House, state: State) -> None:
+    """What the tenant file asks for, changed."""
+    (tenant,) = house.rooms.tenants.all
+    models = {**tenant.models, VENTILATION: replace(tenant.models[VENTILATION], state=state)}
+    house.rooms.__dict__["tenants"] = replace(house.rooms.tenants, all=(replace(tenant, models=models),))
+
+
+def said(house: House, body: dict[str, Any]) -> str:
+    """The summary of the card of a hook, "" for none; asked anew, so that no instance is answered again."""
+    pass_time(house, timedelta(minutes=30))
+    cards = fired(house, body)
+    return str(cards[0]["summary"]) if cards else ""
+
+
+def test_a_model_asked_to_be_active_is_silent_until_its_gate_has_opened(house: House) -> None:
+    body = house.asked(SICK)
+    asked_for(house, State.ACTIVE)
+    before = said(house, body)
+    opened(house)
+    after = said(house, body)
+    assert "ventilat" in after.lower()
+    assert "ventilat" not in before.lower()
+
+
+def test_a_suspension_is_said_once_a_user_and_day(house: House) -> None:
+    body = house.asked(SICK)
+    asked_for(house, State.ACTIVE)
+    opened(house, State.SUSPENDED)
+    assert "suspended" in said(house, body)
+    assert "suspended" not in said(house, body)
+    pass_time(house, timedelta(days=1))
+    assert "suspended" in said(house, body)
+
+
+def test_a_gate_that_was_not_weighed_for_too_long_is_suspended(house: House) -> None:
+    body = house.asked(SICK)
+    asked_for(house, State.ACTIVE)
+    opened(house)
+    pass_time(house, timedelta(days=9))
+    assert "suspended" in said(house, body)
+
+
 def test_another_state_of_the_model_is_said_at_once(house: House) -> None:
     body = house.asked(SICK)
     assert fired(house, body)
+    opened(house)
     (tenant,) = house.rooms.tenants.all
     for state, said in ((State.ACTIVE, True), (State.ACTIVE, False), (State.SUSPENDED, True)):
         models = {**tenant.models, VENTILATION: replace(tenant.models[VENTILATION], state=state)}

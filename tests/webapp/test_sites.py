@@ -47,7 +47,9 @@ def reread(house: House) -> None:
 def with_quirks(house: House, folder: Path, quirks: str) -> None:
     """The hospital's tenant with these quirks."""
     path = folder / "demo.toml"
-    path.write_text(path.read_text().replace("\n[[cds_clients]]", f"quirks = [{quirks}]\n\n[[cds_clients]]", 1))
+    path.write_text(
+        path.read_text().replace("\n[[cds_clients]]", f"quirks = [{quirks}]\n\n[[cds_clients]]", 1)
+    )
     reread(house)
 
 
@@ -129,6 +131,8 @@ def test_the_laboratorys_limit_stands_in_where_the_result_brings_none(house: Hou
     for entry in body["prefetch"]["laboratory"]["entry"]:
         entry["resource"].pop("referenceRange", None)
     (card,) = house.post(f"/cds-services/{TROPONIN}", body).get_json()["cards"]
-    kept = house.rooms.ledger.recall(card["links"][0]["appContext"], tenant="demo", patient="infarction-rising")
+    kept = house.rooms.ledger.recall(
+        card["links"][0]["appContext"], tenant="demo", patient="infarction-rising"
+    )
     assert kept is not None
     assert {draw.measurement.reference_high for draw in kept.assessment.draws} == {19.0}

@@ -104,7 +104,16 @@ def test_the_first_calls_to_cold_workers_and_many_at_once_are_answered_in_time(
         "ORDERTIME_ARTIFACTS": str(house.rooms.settings.artifacts),
         "DATABASE_URL": f"sqlite:///{tmp_path / 'ledger.db'}",
     }
-    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "-b", f"127.0.0.1:{port}", "wsgi:app"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "-c",
+        "gunicorn.conf.py",
+        "-b",
+        f"127.0.0.1:{port}",
+        "wsgi:app",
+    ]
     calls = [(house.asked(SICK), house.token(SERVICE)) for _ in range(24)]
     server = subprocess.Popen(
         command, cwd=ROOT, env=told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -163,7 +163,9 @@ def test_a_site_nobody_configured_is_an_error_that_names_those_who_are(house: Ho
 
 def test_every_finding_that_is_not_good_has_a_remedy(tmp_path: Path) -> None:
     bad = found({SMART: page({}), "/fhir/metadata": page({})}, tmp_path)
-    assert [finding.text for finding in bad if finding.weight is not Weight.WORKS and not finding.remedy] == []
+    assert [
+        finding.text for finding in bad if finding.weight is not Weight.WORKS and not finding.remedy
+    ] == []
     assert not launches(bad)
 
 
@@ -212,7 +214,10 @@ def test_a_configuration_that_cannot_be_read_blocks_and_says_why(
     [
         ({"code_challenge_methods_supported": ["plain"]}, "without S256"),
         ({"token_endpoint": None}, "names no token_endpoint"),
-        ({"authorization_endpoint": "http://ehr.example.org/authorize"}, "authorization_endpoint cannot be used"),
+        (
+            {"authorization_endpoint": "http://ehr.example.org/authorize"},
+            "authorization_endpoint cannot be used",
+        ),
         ({"capabilities": ["permission-v2", "client-public"]}, "neither launch-ehr nor launch-standalone"),
         ({"capabilities": ["launch-ehr", "permission-v1", "client-public"]}, 'scope_style = "v1"'),
         (
@@ -314,7 +319,9 @@ def test_an_address_spelled_otherwise_than_in_the_file_is_said(tmp_path: Path) -
     assert "byte for byte" in told(findings, Weight.LIMITS)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8090/fhir", "https://user@ehr.example.org/fhir", "ehr://x/y"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8090/fhir", "https://user@ehr.example.org/fhir", "ehr://x/y"]
+)
 def test_an_address_that_production_forbids_is_not_asked(url: str) -> None:
     # CONFORMANCE 4
     def nothing_goes_out(request: httpx.Request) -> httpx.Response:

@@ -1,0 +1,71 @@
+"""What a gate came to each time it was weighed: kept, and read back by the doors and by the gate's page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import RowMapping, insert, select
+
+from governance.store import Store
+from governance.tables import readings
+from inference.assessment import State
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One weighing. `body` is what `governance.weighing` wrote: figures, shortfalls, approvals, trade-off."""
+
+    tenant: str
+    model: str
+    outcome: str
+    care_unit: str
+    version: str
+    at: datetime
+    state: State
+    since: datetime
+    gate: str
+    body: Mapping[str, Any]
+
+
+class Readings:
+    """The readings in `store`."""
+
+    def __init__(self, store: Store, *, new_id: Callable[[], str] = lambda: str(uuid4())) -> None:
+        self._store, self._new_id = store, new_id
+
+    def keep(self, reading: Reading) -> None:
+        """Keep one. Raises LedgerUnavailable."""
+        row = {name: getattr(reading, name) for name in Reading.__dataclass_fields__}
+        row |= {"id": self._new_id(), "state": reading.state.value, "body": json.dumps(dict(reading.body))}
+        with self._store.writing() as connection:
+            connection.execute(insert(readings).values(row))
+
+    def last(self, tenant: str, model: str, outcome: str, care_unit: str = "") -> Reading | None:
+        """The newest reading of one gate; None before the first."""
+        r = readings.c
+        query = (
+            select(readings)
+            .where(r.tenant == tenant, r.model == model, r.outcome == outcome, r.care_unit == care_unit)
+            .order_by(r.at.desc(), r.id)
+            .limit(1)
+        )
+        with self._store.reading() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _reading(row)
+
+    def gates(self, tenant: str, model: str) -> tuple[tuple[str, str], ...]:
+        """Outcome and care unit of every gate of `model` that was ever weighed."""
+        r = readings.c
+        query = select(r.outcome, r.care_unit).where(r.tenant == tenant, r.model == model).distinct()
+        with self._store.reading() as connection:
+            return tuple(sorted((row[0], row[1]) for row in connection.execute(query)))
+
+
+def _reading(row: RowMapping) -> Reading:
+    told = {name: row[name] for name in Reading.__dataclass_fields__}
+    return Reading(**(told | {"state": State(row["state"]), "body": json.loads(row["body"])}))

@@ -1,0 +1,205 @@
+"""The gate's page: state, every figure with its interval and limit, what is missing, the trade-off, approvals.
+
+A face: what a weighing kept goes in, words come out; nothing is computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from inference.assessment import State
+from webapp import words
+from webapp.tradeoff import LINES, trade_off
+from webapp.words import say
+
+RATES: Final = (
+    ("sensitivity", ""),
+    ("false_by_day", "patient-day"),
+    ("false_by_alarm", "alarm"),
+    ("alarms", "per-100-days"),
+)
+COUNTS: Final = ("patients", "patient_days", "answers", "indeterminate", "early", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure: its name, value, interval, what it is of, how the interval was made, and its limit."""
+
+    name: str
+    value: str
+    interval: str
+    of: str
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """One gate."""
+
+    name: str
+    state: str
+    code: str
+    state_text: str
+    weighed: str
+    period: str
+    configured: str
+    missing: tuple[str, ...]
+    rows: tuple[Row, ...]
+    groups: tuple[Row, ...]
+    counts: tuple[tuple[str, str], ...]
+    drawing: Markup
+    legend: tuple[tuple[str, str], ...]
+    proposal: str
+    approvals: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+def view(body: Mapping[str, Any], state: State, since: datetime, at: datetime, zone: tzinfo) -> GateView:
+    """The gate whose weighing at `at` kept `body`; `state` is what the doors go by since `since`."""
+    gate, found = body["gate"], body["figures"]
+    unit = gate["care_unit"] or say("en", "gate.whole-site")
+    name = say(
+        "en", "gate.name", model=say("en", f"models.{gate['model']}.name"), outcome=gate["outcome"], unit=unit
+    )
+    period = (
+        say("en", "gate.period", **{"from": body["from"], "until": body["until"]}) if body["from"] else ""
+    )
+    drawn = say(
+        "en",
+        "gate.drawing",
+        threshold=_share(gate["threshold"]),
+        sensitivity=_rate(found["sensitivity"]),
+        false=_rate(found["false_by_day"]),
+    )
+    return GateView(
+        name=name,
+        state=say("en", f"states.{state.value}.title"),
+        code=state.value,
+        state_text=say("en", f"gate.state-{state.value}", since=words.moment(since, zone)),
+        weighed=say("en", "gate.weighed", at=words.moment(at, zone), version=gate["version"]),
+        period=" ".join(
+            part for part in (say("en", f"gate.{'live' if body['live'] else 'quiet'}"), period) if part
+        ),
+        configured=say("en", "gate.configured", threshold=_share(gate["threshold"]), digest=_digest(gate)),
+        missing=tuple(_missing(each, body["live"]) for each in body["missing"]),
+        rows=tuple(_row(key, definition, gate, found, body["live"]) for key, definition in RATES)
+        + _needed(gate, found),
+        groups=tuple(_group(each, found, gate) for each in found["groups"]),
+        counts=tuple((say("en", f"gate.count-{key}"), f"{found[key]:,}") for key in COUNTS),
+        drawing=trade_off(body["points"], gate, say("en", "gate.axis"), drawn),
+        legend=tuple((kind, say("en", f"gate.line-{kind}")) for kind in LINES),
+        proposal=_proposal(body),
+        approvals=tuple(_approval(each, zone) for each in body["approvals"]),
+        refused=tuple(body["refused"]),
+    )
+
+
+def _row(key: str, definition: str, gate: Mapping[str, Any], found: Mapping[str, Any], live: bool) -> Row:
+    rate, weighed = found[key], not definition or definition == gate["definition"]
+    limit = gate["false_alarms"] if definition else gate["sensitivity"]
+    text = say(
+        "en", f"gate.limit-{'most' if definition else 'least'}{'-live' if live else ''}", limit=_share(limit)
+    )
+    return Row(
+        name=say("en", f"gate.figure-{key}"),
+        value=_share(rate["value"]),
+        interval=_interval(rate),
+        of=say(
+            "en",
+            "gate.of",
+            count=f"{rate['count']:g}",
+            of=f"{rate['of']:g}",
+            patients=rate["patients"],
+            method=say("en", f"gate.method-{rate['method']}"),
+        ),
+        limit=text if weighed else say("en", "gate.not-weighed"),
+    )
+
+
+def _needed(gate: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[Row, ...]:
+    return tuple(
+        Row(
+            say("en", f"gate.figure-{key}"),
+            f"{found[key]:,}",
+            "",
+            "",
+            say("en", "gate.limit-count", limit=gate[key]),
+        )
+        for key in ("positives", "days")
+    )
+
+
+def _group(group: Mapping[str, Any], found: Mapping[str, Any], gate: Mapping[str, Any]) -> Row:
+    rate, overall = group["missed"], found["sensitivity"]["value"]
+    limit = (
+        "" if overall is None else say("en", "gate.limit-group", limit=_share(1 - overall + gate["margin"]))
+    )
+    name = say("en", "gate.group", trait=say("en", f"gate.trait-{group['trait']}"), value=group["value"])
+    of = say(
+        "en",
+        "gate.of",
+        count=f"{rate['count']:g}",
+        of=f"{rate['of']:g}",
+        patients=rate["patients"],
+        method=say("en", f"gate.method-{rate['method']}"),
+    )
+    return Row(name, _share(rate["value"]), _interval(rate), of, limit)
+
+
+def _missing(short: Mapping[str, Any], live: bool) -> str:
+    counted = short["code"] in ("positives", "days", "approvals", "blind")
+    form = (lambda number: f"{number:g}") if counted else _share
+    key = f"gate.missing-{short['code']}"
+    live_key = f"{key}-live"
+    return say(
+        "en",
+        live_key if live and words.knows("en", live_key) else key,
+        figure=form(short["figure"]) if short["figure"] is not None else say("en", "gate.none"),
+        interval=_interval(short) or say("en", "gate.no-interval"),
+        limit=form(short["limit"]),
+        subject=short["subject"],
+    )
+
+
+def _proposal(body: Mapping[str, Any]) -> str:
+    if body["proposed"] is None:
+        return say("en", "gate.no-proposal", limit=_share(body["gate"]["sensitivity"]))
+    at = next(p for p in body["points"] if p["threshold"] == body["proposed"])
+    return say(
+        "en",
+        "gate.proposal",
+        threshold=_share(at["threshold"]),
+        limit=_share(body["gate"]["sensitivity"]),
+        by_day=_rate(at["by_day"]),
+        by_alarm=_rate(at["by_alarm"]),
+        alarms=_rate(at["alarms"]),
+    )
+
+
+def _approval(each: Mapping[str, Any], zone: tzinfo) -> str:
+    at = words.moment(datetime.fromisoformat(each["at"]), zone)
+    return say("en", "gate.approval", name=each["name"], role=each["role"], at=at)
+
+
+def _rate(rate: Mapping[str, Any]) -> str:
+    interval = _interval(rate)
+    return f"{_share(rate['value'])} ({interval})" if interval else _share(rate["value"])
+
+
+def _interval(rate: Mapping[str, Any]) -> str:
+    if rate["low"] is None or rate["high"] is None:
+        return ""
+    return say("en", "gate.interval", low=f"{rate['low'] * 100:.1f}", high=f"{rate['high'] * 100:.1f}")
+
+
+def _share(value: float | None) -> str:
+    return say("en", "gate.none") if value is None else f"{value * 100:.1f} %"
+
+
+def _digest(gate: Mapping[str, Any]) -> str:
+    return f"{gate['definition']}"

@@ -1,0 +1,147 @@
+"""What those who govern type: `flask --app wsgi gate weigh|sign|key`, `changes list|verify`."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+
+import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from flask import Flask
+from flask.cli import AppGroup, with_appcontext
+
+from ehr.tenants import Tenant
+from governance.approvals import SiteGates, read_approvers, read_gates, sign
+from governance.changes import Change, faults
+from governance.errors import GateRefusal, GovernanceError
+from governance.readings import Reading
+from governance.weighing import Memory, weigh
+from webapp import words
+from webapp.rooms import Rooms, here
+
+gate = AppGroup("gate", help="Whether a model may answer here.")
+log = AppGroup("changes", help="The change log.")
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def install(app: Flask) -> None:
+    """Add the commands to the flask command line."""
+    app.cli.add_command(gate)
+    app.cli.add_command(log)
+
+
+@gate.command("weigh")
+@with_appcontext
+def weigh_all() -> None:
+    """Weigh every site's gates against its ledger: for a schedule, daily."""
+    rooms = here()
+    try:
+        for tenant in rooms.tenants:
+            for reading in weighed(rooms, tenant):
+                click.echo(_said(reading))
+    except GovernanceError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@gate.command("key")
+@click.option(
+    "--out", required=True, type=FILE, help="Where the private key goes; the public one is printed."
+)
+def key(out: Path) -> None:
+    """Make an approver's key: theirs alone, kept away from the server."""
+    if out.exists():
+        raise click.ClickException(f"{out} is there already; a key is never written over")
+    made = Ed25519PrivateKey.generate()
+    out.touch(mode=0o600)
+    out.write_text(made.private_bytes_raw().hex())
+    click.echo(b64encode(made.public_key().public_bytes_raw()).decode())
+
+
+@gate.command("sign")
+@click.argument("site")
+@click.argument("name")
+@click.option("--as", "approver", required=True, help="The approver's name, as in the file of approvers.")
+@click.option(
+    "--key", "private", required=True, type=click.Path(path_type=Path, exists=True), help="Private key."
+)
+@with_appcontext
+def sign_one(site: str, name: str, approver: str, private: Path) -> None:
+    """Print the approval of the gate NAME (model/outcome, or model/outcome/unit) of SITE, to add to its file."""
+    rooms = here()
+    try:
+        own = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private.read_text().strip()))
+        found = next((one for one in _gates(rooms, site).gates if one.name == name), None)
+    except (ValueError, GateRefusal) as error:
+        raise click.ClickException(str(error)) from None
+    if found is None:
+        raise click.ClickException(f"{site} has no gate '{name}'")
+    click.echo(sign(found, approver, rooms.clock().replace(microsecond=0), own))
+
+
+@log.command("list")
+@click.option("--tenant", default="", help="Only this site's.")
+@click.option("--json", "raw", is_flag=True, help="One JSON object a line, as `verify --file` reads it.")
+@with_appcontext
+def list_lines(tenant: str, raw: bool) -> None:
+    """Every line of the change log, oldest first."""
+    for line in here().changes.lines(tenant):
+        told = {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in asdict(line).items()
+        }
+        plain = f"{line.number} {line.at.isoformat()} {line.tenant} {line.kind} by {line.author}\n  {line.modification}"
+        click.echo(json.dumps(told) if raw else f"{plain}\n  {line.protocol}\n  {line.impact}")
+
+
+@log.command("verify")
+@click.option("--head", default="", help="A digest written down earlier, which must still be in the log.")
+@click.option(
+    "--file", "path", type=click.Path(path_type=Path, exists=True), help="A log from `list --json`."
+)
+@with_appcontext
+def verify(head: str, path: Path | None) -> None:
+    """Prove the chain: name each line that was changed, dropped or moved. Exit status 1 if any was."""
+    lines = list(here().changes.lines()) if path is None else _lines(path)
+    wrong = faults(lines, head)
+    for fault in wrong:
+        click.echo(fault, err=True)
+    if wrong:
+        raise SystemExit(1)
+    click.echo(
+        f"{len(lines)} lines, each as it was written; last digest {lines[-1].digest if lines else 'none'}"
+    )
+
+
+def weighed(rooms: Rooms, tenant: Tenant) -> tuple[Reading, ...]:
+    """Weigh the gates of one site. Raises GovernanceError."""
+    asked = {name: policy.state for name, policy in tenant.models.items()}
+    memory = Memory(rooms.outcomes, rooms.readings, rooms.changes)
+    zone = words.zone_of(tenant.time_zone)
+    return weigh(memory, _gates(rooms, tenant.id), asked, tenant=tenant.id, zone=zone, clock=rooms.clock)
+
+
+def _gates(rooms: Rooms, site: str) -> SiteGates:
+    settings = rooms.settings
+    approvers = read_approvers(settings.approvers) if settings.approvers.is_file() else {}
+    return read_gates(settings.gates / f"{site}.toml", site, approvers, rooms.clock())
+
+
+def _said(reading: Reading) -> str:
+    lacking = ", ".join(dict.fromkeys(each["code"] for each in reading.body["missing"])) or "nothing"
+    name = "/".join(part for part in (reading.model, reading.outcome, reading.care_unit) if part)
+    return f"{reading.tenant} {name} {reading.version}: {reading.state.value}; missing: {lacking}"
+
+
+def _lines(path: Path) -> list[Change]:
+    """The lines of a file. Raises ClickException naming the one that cannot be read."""
+    found = []
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            line = Change(**json.loads(text))
+            found.append(replace(line, at=datetime.fromisoformat(str(line.at))))
+        except (ValueError, TypeError):
+            raise click.ClickException(f"row {number} of {path.name} is no line of a change log") from None
+    return found
