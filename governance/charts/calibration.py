@@ -39,7 +39,8 @@ class Walk:
 
 def scores(risks: Floats, outcomes: Floats, odds: float) -> Floats:
     """What each case adds: y log(odds) - log(1 - p + odds p)."""
-    return outcomes * np.log(odds) - np.log1p((odds - 1.0) * risks)
+    added: Floats = outcomes * np.log(odds) - np.log1p((odds - 1.0) * risks)
+    return added
 
 
 def walk(risks: Sequence[float], outcomes: Sequence[bool], odds: float, limit: float) -> Walk:

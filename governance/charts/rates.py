@@ -67,9 +67,28 @@ def limits(size: int, share: float, run_length: float) -> Limits:
     return Limits(low, high, 1.0 / outside if outside > 0 else inf)
 
 
-def chart(samples: Iterable[Sample], share: float, run_length: float) -> tuple[RatePoint, ...]:
-    """Every sample against its own limits. An empty sample is on the chart and says nothing."""
-    return tuple(_point(sample, limits(sample.size, share, run_length)) for sample in samples)
+def chart(
+    samples: Iterable[Sample], share: float, run_length: float, *, clustering: float = 1.0
+) -> tuple[RatePoint, ...]:
+    """Every sample against its own limits. An empty sample is on the chart and says nothing.
+
+    With `clustering` c, a sample of n is as telling as n / c independent cases, and is judged as that many.
+    """
+    return tuple(
+        _point(sample, limits(round(sample.size / clustering), share, run_length), clustering)
+        for sample in samples
+    )
+
+
+def clustering(samples: Iterable[Sample], share: float) -> float:
+    """How many times more a share varies from sample to sample than independent cases would: 1 or more.
+
+    Cases of one patient, or one shift, go together; limits that ignore it alarm every week (Laney's p' chart).
+    """
+    kept = [each for each in samples if each.size > 0]
+    held = min(max(share, EDGE), 1 - EDGE)
+    scores = [(each.events / each.size - held) / sqrt(held * (1 - held) / each.size) for each in kept]
+    return max(1.0, float(np.var(scores, ddof=1))) if len(scores) > 1 else 1.0
 
 
 def samples_to_find(size: int, share: float, shifted: float, run_length: float) -> float:
@@ -88,12 +107,15 @@ def baseline(samples: Iterable[Sample]) -> float:
     return (events + 0.5) / (size + 1.0)
 
 
-def _point(sample: Sample, ordinary: Limits) -> RatePoint:
+def _point(sample: Sample, ordinary: Limits, clustering: float) -> RatePoint:
     if not 0 <= sample.events <= sample.size:
         raise ValueError(f"{sample.events} events of {sample.size} cases on {sample.day}")
     if sample.size == 0:
         return RatePoint(sample, ordinary, 0)
-    direction = int(sample.events > ordinary.high) - int(sample.events < ordinary.low)
+    telling = sample.events / clustering
+    if clustering > 1.0 and ordinary.run_length == inf:
+        return RatePoint(sample, ordinary, 0)
+    direction = int(telling > ordinary.high) - int(telling < ordinary.low)
     return RatePoint(sample, ordinary, direction)
 
 
