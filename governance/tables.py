@@ -318,6 +318,63 @@ clarity = Table(
     Index("ix_clarity_by_day", "tenant", "day"),
 )
 
+# One day of answers in narrow rows (governance.daily): what charts read. Nobody's row, and no single value.
+daily = Table(
+    "daily",
+    metadata,
+    Column("tenant", String(100), primary_key=True),
+    Column("model", String(60), primary_key=True),
+    Column("day", Date, primary_key=True),  # of the site's calendar
+    Column("kind", String(40), primary_key=True),
+    Column("subject", String(60), primary_key=True),  # an input's name, or ""
+    Column("size", Integer, nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("mean", Float, nullable=False),
+    Column("squares", Float, nullable=False),
+    Column("codes", Text, nullable=False),  # what the input came under that day, as a JSON list
+)
+
+# What a chart found, once: while an alarm is not answered, its chart raises no other.
+alarms = Table(
+    "alarms",
+    metadata,
+    _identity(),
+    Column("tenant", String(100), nullable=False),
+    Column("model", String(60), nullable=False),
+    Column("outcome", String(60), nullable=False),
+    Column("chart", String(40), nullable=False),
+    Column("subject", String(60), nullable=False),
+    Column("direction", Integer, nullable=False),  # +1 above, -1 below
+    Column("crossed_on", Date, nullable=False),
+    Column("found_at", Instant, nullable=False),
+    Column("after", String(36), nullable=False),  # the answered alarm this one follows; "" for the first
+    Column("detail", Text, nullable=False),  # figures and likely cause, as JSON
+    UniqueConstraint(
+        *("tenant", "model", "outcome", "chart", "subject", "direction", "after"),
+        name="uq_alarms_raised_once",
+    ),
+    Index("ix_alarms_by_time", "tenant", "found_at"),
+)
+
+# An alarm that was delivered to the site's webhook; one that is not here is still owed.
+alarm_notices = Table(
+    "alarm_notices",
+    metadata,
+    Column("alarm_id", String(36), ForeignKey("alarms.id"), primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+# What a person decided about an alarm: its chart begins anew on `from_day`.
+alarm_answers = Table(
+    "alarm_answers",
+    metadata,
+    Column("alarm_id", String(36), ForeignKey("alarms.id"), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("from_day", Date, nullable=False),
+    _pseudonym("user_pseudonym", nullable=False),
+    Column("decision", String(100), nullable=False),  # a code
+)
+
 # Short-lived state of all workers (webapp.sessions): the one table that forgets.
 ephemera = Table(
     "ephemera",

@@ -135,11 +135,11 @@ def test_a_button_writes_the_assessment_to_the_chart_and_the_fhir_server_finds_i
 ) -> None:
     # CONFORMANCE 101, 102, 104, 105
     page = physician
-    open_chart(page, "sepsis")
+    open_chart(page, "copd-retention")
     page.locator("form[data-launch] button.app").click()
     frame = app_frame(page)
     for kind in ("RiskAssessment", "DocumentReference"):
-        assert chart_over_fhir(demonstration, "sepsis", kind) == []  # nothing is written by looking
+        assert chart_over_fhir(demonstration, "copd-retention", kind) == []  # nothing is written by looking
     section = frame.locator("#ventilation-need-details")
     for button in ("Write this assessment to the chart", "Write the patient's page to the chart"):
         section.get_by_role("button", name=button).click()
@@ -148,11 +148,11 @@ def test_a_button_writes_the_assessment_to_the_chart_and_the_fhir_server_finds_i
     assert written.count("written to the chart on") == 2
     section.locator(".writing").scroll_into_view_if_needed()
     page.screenshot(path=pictures / "8-written.png")
-    (risk,) = chart_over_fhir(demonstration, "sepsis", "RiskAssessment")
+    (risk,) = chart_over_fhir(demonstration, "copd-retention", "RiskAssessment")
     assert f"RiskAssessment/{risk['id']}" in written
     figure = frame.locator("#ventilation-need .figure").inner_text().replace("\u00a0", " ")
     assert f"{round(risk['prediction'][-1]['probabilityDecimal'])} %" == figure
-    (document,) = chart_over_fhir(demonstration, "sepsis", "DocumentReference")
+    (document,) = chart_over_fhir(demonstration, "copd-retention", "DocumentReference")
     content = base64.b64decode(document["content"][0]["attachment"]["data"])
     assert content.startswith((b"%PDF-", b"<!doctype html>"))
     kinds = [kind for (kind,) in rows(demonstration, "select kind from events where kind = 'written'")]

@@ -32,6 +32,8 @@ from webapp.rooms import Rooms, here
 
 door = Blueprint("launch", __name__)
 LAUNCH = timedelta(minutes=10)
+DENIED = "access_denied"  # somebody said no: nothing begins again
+OWN_WINDOW = "own"  # of `window`: a launch begun again outside the frame that kept no cookie
 UNKNOWN = "this launch is not known here, was used before, or took longer than ten minutes"
 
 
@@ -42,11 +44,11 @@ def install(app: Flask) -> None:
 
 @door.get("/launch")
 def launch() -> Response:
-    """EHR launch: both `iss` and `launch` are the EHR's to send."""
+    """EHR launch: both `iss` and `launch` are the EHR's to send; `window` is ours, where a frame kept no cookie."""
     token = request.args.get("launch", "")
     if not request.args.get("iss") or not token:
         raise LaunchRefused("a launch from the EHR carries both 'iss' and 'launch'; one is missing")
-    return _begin(token)
+    return _begin(token, own_window=request.args.get("window") == OWN_WINDOW)
 
 
 @door.get("/standalone")
@@ -57,7 +59,7 @@ def standalone() -> Response:
     return _begin(None)
 
 
-def _begin(launch_token: str | None) -> Response:
+def _begin(launch_token: str | None, *, own_window: bool = False) -> Response:
     rooms = here()
     tenant = rooms.tenants.by_issuer(request.args["iss"])
     g.caller, g.frame_ancestors = (tenant.id, "", ""), tenant.frame_ancestors
@@ -68,7 +70,12 @@ def _begin(launch_token: str | None) -> Response:
     )
     secret = security.fresh()
     framed = cookieless.framed()
-    kept = {"pending": pending.to_dict(), "browser": security.digest(secret), "framed": framed}
+    kept = {
+        "pending": pending.to_dict(),
+        "browser": security.digest(secret),
+        "framed": framed,
+        "own_window": own_window,
+    }
     rooms.vault.put("launch", pending.state, kept, LAUNCH.total_seconds())
     url = smart.authorise_url(tenant, endpoints, pending)
     name = cookieless.name_of("launch", pending.state)
@@ -104,7 +111,9 @@ def callback() -> Response:
     limits.within(rooms, "launches", "callback", limits.address())
     cookie = security.cookie_name("launch", state)
     by_cookie = cookie in request.cookies
-    tenant, pending = _proven(rooms, state, request.cookies.get(cookie, ""))
+    tenant, pending, own_window = _proven(rooms, state, request.cookies.get(cookie, ""))
+    if own_window and request.values.get("error", DENIED) != DENIED:
+        return _without_launch(tenant, cookie)
     grant = smart.finish(rooms.http, tenant, pending, request.values, keys=rooms.keys, now=rooms.clock())
     if not grant.patient:
         raise LaunchRefused("the hospital named no patient: open a chart first and launch from there")
@@ -131,8 +140,22 @@ def callback() -> Response:
     return answer
 
 
-def _proven(rooms: Rooms, state: str, secret: str) -> tuple[Tenant, smart.Pending]:
-    """The launch of `state`, if this browser began it; from now on it is used.
+def _without_launch(tenant: Tenant, cookie: str) -> Response:
+    """The hospital takes a launch once only, and the frame has used it: it is asked for the patient instead."""
+    answer = _see_other(url_for("launch.standalone", iss=tenant.issuer))
+    security.drop_cookie(answer, cookie)
+    return answer
+
+
+def _again(tenant: Tenant, pending: smart.Pending) -> str:
+    """Where a window of its own begins: at the same launch, which names the patient; without one, at the hospital."""
+    if pending.launch is None:
+        return url_for("launch.standalone", iss=tenant.issuer)
+    return url_for("launch.launch", iss=pending.aud, launch=pending.launch, window=OWN_WINDOW)
+
+
+def _proven(rooms: Rooms, state: str, secret: str) -> tuple[Tenant, smart.Pending, bool]:
+    """The launch of `state`, if this browser began it, and whether in a window of its own; from now on it is used.
 
     Raises LaunchRefused, and HandleNeeded where a frame lost the cookie: the launch then stays as it is.
     """
@@ -143,13 +166,12 @@ def _proven(rooms: Rooms, state: str, secret: str) -> tuple[Tenant, smart.Pendin
     tenant = rooms.tenants.by_id(pending.tenant)
     g.caller, g.frame_ancestors = (tenant.id, "", ""), tenant.frame_ancestors
     if not secret and kept["framed"]:
-        again = url_for("launch.standalone", iss=tenant.issuer)
-        secret = cookieless.sent(cookieless.name_of("launch", state), again)
+        secret = cookieless.sent(cookieless.name_of("launch", state), _again(tenant, pending))
     if not secrets.compare_digest(security.digest(secret), kept["browser"]):
         raise LaunchRefused("the launch was begun in another browser, or the browser kept no cookie")
     if rooms.vault.take("launch", state) is None:  # somebody came in between
         raise LaunchRefused(UNKNOWN)
-    return tenant, pending
+    return tenant, pending, kept.get("own_window", False)
 
 
 @door.get("/.well-known/jwks.json")

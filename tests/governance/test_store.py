@@ -20,11 +20,15 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, delete, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from governance.alarms import Alarms
 from governance.audit import AuditTrail
+from governance.causes import Finding
 from governance.changes import Change, Changes
 from governance.clarity import ClarityBook, PageKind
+from governance.daily import LATENCY, Daily, Summary
 from governance.entries import Feedback, Repeat, Suggestion
 from governance.errors import LedgerRefusal, LedgerUnavailable, SetupError
+from governance.keys import Pseudonym
 from governance.ledger import Ledger
 from governance.outcomes import Outcome, Outcomes
 from governance.readings import Reading, Readings
@@ -360,6 +364,19 @@ def filled(ledger: Ledger) -> None:
     AuditTrail(ledger._store, ledger, clock=lambda: NOON).note("viewed", door="/result", tenant="north")
     page = PageKind("north", "ventilation-need", "0.2.0", "assessed", "en", "0123456789ab")
     ClarityBook(ledger._store, clock=lambda: NOON).keep(page, 4)
+    Daily(ledger._store).keep("north", "ventilation-need", [Summary(NOON.date(), LATENCY, "", 1, mean=4.0)])
+    watched(ledger._store)
+
+
+def watched(store: Store) -> None:
+    """An alarm that was found, delivered and answered."""
+    alarms = Alarms(store, clock=lambda: NOON)
+    (raised,) = alarms.raise_all(
+        "north", "ventilation-need", "ventilation-24h",
+        [Finding("latency", "", 1, NOON.date(), NOON.date(), 5.0, 4.0, 180.0)],
+    )  # fmt: skip
+    alarms.deliver("north", lambda _: True)
+    alarms.answer("north", raised.id, user=Pseudonym("u"), decision="accepted", from_day=NOON.date())
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)

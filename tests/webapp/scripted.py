@@ -145,11 +145,10 @@ class Frame:
     there: Scripted
     browser: FlaskClient
 
-    def begun(self) -> dict[str, str]:
+    def begun(self, **more: str) -> dict[str, str]:
         """What a launch asks the hospital for."""
-        going = self.browser.get(
-            "/launch", query_string={"iss": f"{self.there.url}/fhir", "launch": "xyz"}, base_url=APP
-        )
+        query = {"iss": f"{self.there.url}/fhir", "launch": "xyz"} | more
+        going = self.browser.get("/launch", query_string=query, base_url=APP)
         assert going.status_code == 303, going.get_data(as_text=True)
         return {name: value[0] for name, value in parse_qs(urlsplit(going.location).query).items()}
 

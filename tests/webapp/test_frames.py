@@ -188,7 +188,8 @@ def test_a_browser_that_keeps_nothing_at_all_offers_a_window_of_its_own(
         offer = page.frame_locator("iframe[name=app]").get_by_role("link", name="Open in a new window")
         offer.wait_for(timeout=15_000)
         assert offer.get_attribute("target") == "_blank"
-        assert offer.get_attribute("href").startswith("/standalone?iss=")
+        assert offer.get_attribute("href").startswith("/launch?iss=")
+        assert "launch=" in offer.get_attribute("href")  # the same launch: it names the patient
         assert keeper.cookies(APP) == []
         with pytest.raises(Exception, match="denied"):
             inner(page).evaluate("sessionStorage.length")
@@ -265,7 +266,7 @@ def test_the_pdf_comes_in_a_sandboxed_frame_with_and_without_cookies(
     types: list[str] = []
     page.on("response", lambda answer: types.append(answer.headers.get("content-type", "")))
     page.on("download", lambda file: types.append(file.suggested_filename))
-    frame.get_by_role("link", name="PDF").first.click()
+    frame.get_by_role("link", name="PDF, Letter").first.click()
     for _ in range(100):
         if any("pdf" in each for each in types):
             break

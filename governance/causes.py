@@ -1,0 +1,112 @@
+"""Why a chart may have alarmed: a code or an assay that came or went, the ward's mix, an input that drifted.
+
+A cause named here is the likeliest among what can be seen, not a finding of fault: it says where to look first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Final
+
+from governance.daily import INPUT, MISSING, Summary
+
+CODES: Final = "codes"
+UNITS: Final = "unit-mix"
+LASTS: Final = 3  # days a new code is seen on before it is a change and not somebody's slip
+WITHIN: Final = 7  # days with values in which it must be
+USUAL: Final = 0.5  # share of the baseline's days a code was on, for its absence to be a change
+LOOKS_BACK: Final = timedelta(days=30)  # from an alarm to what may have caused it
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one chart found: which way, on which day it crossed, and when it seems to have begun.
+
+    `value` and `usual` are in the chart's own terms; `run_length` is days between false alarms of this chart, 0
+    where it has none to state (a code was seen or was not). `cause` is "codes-changed", "unit-mix", "input-drift"
+    or ""; `what` names the input or the unit of it.
+    """
+
+    chart: str
+    subject: str
+    direction: int
+    crossed_on: date
+    began_on: date
+    value: float
+    usual: float
+    run_length: float
+    cause: str = ""
+    what: str = ""
+    caused_on: date | None = None
+    gone: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+
+
+def code_changes(rows: Iterable[Summary], baseline_until: date) -> tuple[Finding, ...]:
+    """For each input whether codes came or went after the baseline: the first change of each, by day.
+
+    `rows` are those of INPUT in the order of days; a change is known when it has lasted, so `crossed_on` lies
+    some days after `began_on`.
+    """
+    by_input: dict[str, list[Summary]] = {}
+    for row in rows:
+        if row.kind == INPUT and row.size:
+            by_input.setdefault(row.subject, []).append(row)
+    found = [_changed(name, days, baseline_until) for name, days in by_input.items()]
+    return tuple(sorted((each for each in found if each), key=lambda each: each.crossed_on))
+
+
+def explained(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Every finding with its likely cause among the others, in the order they crossed."""
+    return tuple(
+        sorted((_explained(each, findings) for each in findings), key=lambda f: (f.crossed_on, f.chart))
+    )
+
+
+def _changed(name: str, days: list[Summary], until: date) -> Finding | None:
+    before = [set(each.codes) for each in days if each.day < until]
+    after = [each for each in days if each.day >= until]
+    if not before:
+        return None
+    known = set().union(*before)
+    usual = {code for code in known if sum(code in day for day in before) >= USUAL * len(before)}
+    for index, day in enumerate(after):
+        window = after[index : index + WITHIN]
+        new = {code for code in set(day.codes) - known if sum(code in each.codes for each in window) >= LASTS}
+        whole = len(window) == WITHIN
+        gone = {code for code in usual if whole and not any(code in each.codes for each in window)}
+        if new or gone:
+            seen = [each.day for each in window if new & set(each.codes)]
+            at = seen[LASTS - 1] if new else window[-1].day
+            return Finding(
+                CODES, name, 1 if new else -1, at, day.day, len(new), 0.0, 0.0,
+                "codes-changed", name, day.day, _gone_by(usual, after[index:]), tuple(sorted(new)),
+            )  # fmt: skip
+    return None
+
+
+def _gone_by(usual: set[str], after: list[Summary]) -> tuple[str, ...]:
+    """The usual codes not seen in the days since the change."""
+    return tuple(sorted(code for code in usual if not any(code in each.codes for each in after[1:])))
+
+
+def _explained(finding: Finding, findings: Sequence[Finding]) -> Finding:
+    if finding.cause:
+        return finding
+    earlier = [
+        each
+        for each in findings
+        if each is not finding
+        and finding.crossed_on - LOOKS_BACK <= each.began_on <= finding.crossed_on
+        and (finding.chart not in (INPUT, MISSING) or each.subject == finding.subject or each.chart == UNITS)
+    ]
+    for chart, cause in ((CODES, "codes-changed"), (UNITS, UNITS), (INPUT, "input-drift")):
+        likely = [each for each in earlier if each.chart == chart and chart != finding.chart]
+        if likely:
+            by = max(likely, key=lambda each: each.began_on)
+            return replace(
+                finding, cause=cause, what=by.subject, caused_on=by.began_on, gone=by.gone, new=by.new
+            )
+    return finding

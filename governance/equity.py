@@ -1,0 +1,167 @@
+"""Audits: whether the model is as good for some as for others. Rates by group, with intervals, small cells hidden.
+
+For each trait and value: missed (false negatives of positive patient-days), falsely alarmed (of negative ones),
+answers sent to a person, and observed against expected. A cell with fewer than `smallest` patients behind its
+denominator is suppressed, and so is a second one of the same trait when exactly one is, since the total would give
+the first away. The four-fifths ratio is of sensitivity, each group's to the best group's: below 0.8 is a question
+to answer, not a proof. Patients whose value is not known are a group of their own, never left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from governance.figures import ASSESSED, SEED, Days, days_of, per_patient
+from governance.intervals import Rate, rates
+from governance.outcomes import NO, YES, Labelled
+from governance.series import Case, cases
+from governance.tables import TRAITS
+
+AUDITED: Final = tuple(trait for trait in TRAITS if trait != "care_unit")
+SMALLEST: Final = 10  # patients behind a denominator
+FOUR_FIFTHS: Final = 0.8
+UNKNOWN: Final = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Observed outcomes, expected by the probabilities, and their ratio with its 95 % interval."""
+
+    cases: int
+    observed: int
+    expected: float
+    ratio: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value of one trait. A figure is None where its cell is suppressed or has nothing to count.
+
+    `four_fifths` is this group's sensitivity over the best group's. `value` is "" for patients not known.
+    """
+
+    trait: str
+    value: str
+    patients: int | None
+    missed: Rate | None
+    false_alarms: Rate | None
+    indeterminate: Rate | None
+    calibration: Calibration | None
+    four_fifths: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Every cell at one threshold; `below` are those under four fifths, the question of the week."""
+
+    threshold: float
+    smallest: int
+    cells: tuple[Cell, ...]
+
+    @property
+    def below(self) -> tuple[Cell, ...]:
+        """The cells whose sensitivity is below four fifths of the best group's."""
+        return tuple(
+            cell for cell in self.cells if cell.four_fifths is not None and cell.four_fifths < FOUR_FIFTHS
+        )
+
+
+def audit(
+    rows: Iterable[Labelled], zone: tzinfo, threshold: float, *, smallest: int = SMALLEST, seed: int = SEED
+) -> Audit:
+    """The audit of settled predictions, oldest first, at `threshold`."""
+    kept = [row for row in rows if row.label in (YES, NO)]
+    cells: list[Cell] = []
+    for trait in AUDITED:
+        groups: dict[str, list[Labelled]] = {}
+        for row in kept:
+            groups.setdefault(getattr(row, trait), []).append(row)
+        if set(groups) - {UNKNOWN}:
+            cells += _trait(trait, groups, zone, threshold, smallest, seed)
+    return Audit(threshold, smallest, tuple(cells))
+
+
+def _trait(
+    trait: str,
+    groups: dict[str, list[Labelled]],
+    zone: tzinfo,
+    threshold: float,
+    smallest: int,
+    seed: int,
+) -> list[Cell]:
+    ordered = sorted(groups, key=lambda value: (value == UNKNOWN, value))
+    days = {value: days_of(groups[value], zone) for value in ordered}
+    counts = {value: _counts(groups[value], days[value], threshold) for value in ordered}
+    # by column: missed, false alarms, indeterminate; who stands behind each denominator
+    behind = np.array([[int((of[:, i] > 0).sum()) for i in range(3)] for _, of in counts.values()])
+    shown = np.column_stack([_shown(behind[:, i], smallest) for i in range(3)])
+    sizes = _shown(np.array([days[value].patients for value in ordered]), smallest)
+    found = []
+    for place, value in enumerate(ordered):
+        count, of = counts[value]
+        three = rates(count, of, seed=seed)
+        kept = [rate if shown[place, i] else None for i, rate in enumerate(three)]
+        fits = cases(groups[value], zone) if shown[place, 0] and shown[place, 1] else ()
+        patients = days[value].patients if sizes[place] else None
+        found.append(Cell(trait, value, patients, kept[0], kept[1], kept[2], calibration(fits)))
+    return _compared(found)
+
+
+def calibration(fits: Sequence[Case]) -> Calibration | None:
+    """Observed over expected; the interval is Byar's for a Poisson count. None without anything expected."""
+    observed, expected = sum(case.happened for case in fits), float(sum(case.risk for case in fits))
+    if not fits or expected <= 0:
+        return None
+    low = observed * (1 - 1 / (9 * observed) - 1.96 / (3 * observed**0.5)) ** 3 if observed else 0.0
+    more = observed + 1
+    high = more * (1 - 1 / (9 * more) + 1.96 / (3 * more**0.5)) ** 3
+    return Calibration(len(fits), observed, expected, observed / expected, low / expected, high / expected)
+
+
+def _counts(
+    rows: list[Labelled], days: Days, threshold: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Numerators and denominators by patient: missed days, false alarm days, answers sent to a person."""
+    count, of = per_patient(days, threshold)
+    order: dict[str, int] = {}
+    for row in rows:
+        order.setdefault(row.pseudonym, len(order))
+    places = np.array([order[row.pseudonym] for row in rows])
+    unsure = np.array([row.status != ASSESSED or row.probability is None for row in rows], float)
+    sent = np.bincount(places, weights=unsure, minlength=days.patients)
+    answers = np.bincount(places, minlength=days.patients).astype(float)
+    return (
+        np.column_stack([of[:, 0] - count[:, 0], count[:, 1], sent]),
+        np.column_stack([of[:, 0], of[:, 1], answers]),
+    )
+
+
+def _shown(behind: NDArray[np.int64], smallest: int) -> NDArray[np.bool_]:
+    """Which groups may be shown. Where one alone is hidden, the next smallest is too: totals would tell it."""
+    shown = behind >= smallest
+    if len(behind) > 1 and int((~shown).sum()) == 1:
+        candidates = np.where(shown, behind, np.iinfo(np.int64).max)
+        shown[int(np.argmin(candidates))] = False
+    return shown
+
+
+def _compared(cells: list[Cell]) -> list[Cell]:
+    """Each cell with its four-fifths ratio; the best is among groups whose value is known."""
+    caught = {
+        place: 1.0 - cell.missed.value
+        for place, cell in enumerate(cells)
+        if cell.missed is not None and cell.missed.value is not None
+    }
+    best = max((share for place, share in caught.items() if cells[place].value != UNKNOWN), default=0.0)
+    return [
+        replace(cell, four_fifths=caught[place] / best) if place in caught and best > 0 else cell
+        for place, cell in enumerate(cells)
+    ]

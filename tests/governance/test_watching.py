@@ -1,0 +1,106 @@
+"""A synthetic year watched: what must be caught is caught by its day, what must not alarm does not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, date, timedelta
+
+import pytest
+
+from governance import simulated
+from governance.causes import Finding
+from governance.daily import Summary, summaries
+from governance.series import cases, weekly
+from governance.simulated import Bedside, Year, answered, labelled, play
+from governance.watching import Promise, Seen, Watched, watch
+
+ASSAY, MONITOR = date(2026, 5, 11), date(2026, 8, 10)
+
+
+def seen(year: Year) -> Seen:
+    """What the charts read of a year, by the same functions that read a ledger."""
+    by_day: dict[date, list[Bedside]] = defaultdict(list)
+    for bed in play(year):
+        by_day[bed.at.date()].append(bed)
+    rows: list[Summary] = []
+    for day, beds in by_day.items():
+        said = ["overridden" if bed.overridden else "accepted" for bed in beds if bed.overridden is not None]
+        rows += summaries(day, map(answered, beds), simulated.INPUTS, said)
+    told = sorted((labelled(bed) for beds in by_day.values() for bed in beds), key=lambda row: row.as_of)
+    whole = weekly(told, UTC, simulated.THRESHOLD, until=year.first + timedelta(days=year.days))
+    return Seen(rows, whole, cases(told, UTC))
+
+
+@pytest.fixture(scope="module")
+def year() -> Watched:
+    return watch(seen(Year()), Promise())
+
+
+def of(watched: Watched, chart: str, subject: str = "") -> Finding:
+    return next(each for each in watched.findings if (each.chart, each.subject) == (chart, subject))
+
+
+def test_the_new_analyser_is_recognised_within_three_days_as_a_change_of_code(year: Watched) -> None:
+    found = of(year, "codes", "lactate")
+    assert found.began_on == ASSAY
+    assert found.crossed_on <= ASSAY + timedelta(days=3)
+    assert any(simulated.NEW_CODE in code for code in found.new)
+    assert any(simulated.OLD_CODE in code for code in found.gone)
+
+
+def test_what_the_analyser_moved_names_it_as_the_likely_cause(year: Watched) -> None:
+    drift = of(year, "input", "lactate")
+    assert (drift.direction, drift.cause, drift.what) == (1, "codes-changed", "lactate")
+    assert ASSAY <= drift.crossed_on <= ASSAY + timedelta(days=5)
+    false = of(year, "false-alarms")
+    assert (false.direction, false.cause, false.caused_on) == (1, "codes-changed", ASSAY)
+    assert false.crossed_on <= ASSAY + timedelta(days=28)
+
+
+def test_the_new_monitor_is_found_within_a_week_though_its_code_is_the_old_one(year: Watched) -> None:
+    drift = of(year, "input", "rr")
+    assert MONITOR <= drift.crossed_on <= MONITOR + timedelta(days=7)
+    assert (drift.direction, drift.cause) == (1, "")
+
+
+def test_too_high_probabilities_are_found_within_three_weeks_and_the_monitor_is_named(year: Watched) -> None:
+    found = of(year, "calibration", "fewer")
+    assert MONITOR <= found.crossed_on <= MONITOR + timedelta(days=21)
+    assert (found.cause, found.what) == ("input-drift", "rr")
+    assert found.value < found.usual  # observed, expected
+
+
+def test_winter_and_summer_raise_no_alarm(year: Watched) -> None:
+    assert all(each.began_on >= ASSAY - timedelta(days=10) for each in year.findings)
+    quiet = {"override-rate", "latency", "missing", "unit-mix"}
+    assert not [each for each in year.findings if each.chart in quiet]
+
+
+@pytest.mark.slow
+def test_years_in_which_nothing_happens_alarm_about_as_seldom_as_promised() -> None:
+    nothing = [
+        Year(seed=seed, daily=30, assay=None, mapped=None, monitor=None, missed=False) for seed in range(3)
+    ]
+    alarms = sum(len(watch(seen(each), Promise()).findings) for each in nothing)
+    # 3 x 305 days after the baselines, one in 180 expected: 5.1; 12 or more would happen once in 150 times
+    assert alarms < 12
+
+
+def test_a_chart_without_a_baseline_says_so_and_nothing_else() -> None:
+    watched = watch(seen(Year(days=10)), Promise())
+    assert watched.findings == ()
+    assert ("input", "rr") in watched.waiting
+    assert ("calibration", "more") not in watched.waiting or watched.charts == len(watched.waiting)
+
+
+def test_a_chart_that_was_answered_begins_anew_and_stays_quiet() -> None:
+    rows = seen(Year(monitor=None, days=240))
+    before = watch(rows, Promise())
+    assert of(before, "input", "lactate")
+    after = watch(rows, Promise(), {("input", "lactate"): date(2026, 6, 8)})
+    assert not [each for each in after.findings if (each.chart, each.subject) == ("input", "lactate")]
+
+
+def test_the_same_seed_plays_the_same_year() -> None:
+    assert list(play(Year(days=5))) == list(play(Year(days=5)))
+    assert list(play(Year(days=5))) != list(play(Year(seed=1, days=5)))
