@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from ehr.bundles import Resource, belongs, has_more, issue_codes, reaches_far, resources_of
 from ehr.codes import code_table
-from ehr.errors import EhrError, MalformedRequest, MissingData
+from ehr.errors import EhrError, MalformedRequest, MissingData, NotFound, NotPermitted, Unauthorised
 
 PATIENT: Final = "{{context.patientId}}"
 LATEST: Final = "&_sort=-date&_count="
@@ -53,6 +53,7 @@ BODY_CATEGORY: Final = "&category=vital-signs"  # where a search by code alone i
 ESSENTIAL: Final = frozenset(
     {"patient", "encounters", "vitals", "laboratory"}
 )  # without these there is no chart
+DENIED: Final = (Unauthorised, NotPermitted, NotFound)  # what the caller's own leave to fetch did not open
 SEARCHED: Final = MappingProxyType(
     {key: query.split("?")[0].split("/")[0] for key, query in (*TEMPLATES.items(), (ORDERS, ORDERS_TEMPLATE))}
 )
@@ -154,6 +155,8 @@ def _fetched(absent: list[str], fetch: Callable[[], Read] | None) -> tuple[Read 
     try:
         return fetch(), ""
     except EhrError as error:
+        if lost and isinstance(error, DENIED):  # not the caller's own proof fails (401, 403, 404), but what was needed
+            raise MissingData(f"not sent, and not to be fetched: {error}", _where(lost)) from None
         if lost:
             raise
         return None, f"{_where(absent)} could not be fetched ({type(error).__name__})"
@@ -169,9 +172,7 @@ def opened(key: str, sent: Any) -> tuple[list[Resource], list[str], bool]:
         return [], issue_codes(sent) or ["error"], False
     if sent["resourceType"] != "Bundle":
         if sent["resourceType"] != SEARCHED[key]:
-            raise MalformedRequest(
-                f"is a {sent['resourceType'][:40]}, not a {SEARCHED[key]}", f"prefetch.{key}"
-            )
+            raise MalformedRequest(f"is neither a Bundle nor a single {SEARCHED[key]}", f"prefetch.{key}")
         return [sent], [], False
     entries = sent.get("entry")
     if entries is None:

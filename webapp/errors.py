@@ -1,7 +1,8 @@
 """Every fault as a status, a sentence and a remedy.
 
-Machines (the CDS client) get an OperationOutcome, people get a page. Neither carries a stack trace, a token or
-anything about a patient. No fault becomes an empty answer.
+Machines (the CDS client) get an OperationOutcome: `diagnostics` says what was wrong, `details.text` how whoever runs
+the client can mend it. People get a page that says what to do now. Neither carries a stack trace, a token or anything
+about a patient. No fault becomes an empty answer.
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ from uuid import uuid4
 
 import structlog
 from flask import Flask, Response, g, jsonify, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from ehr.errors import (
+    AnswerTooLarge,
     Conflict,
     EhrError,
     EhrUnavailable,
+    ForeignAddress,
     LaunchRefused,
+    MalformedAnswer,
     MalformedRequest,
     MissingData,
     NotFound,
     NotPermitted,
+    NotUnderstood,
     Throttled,
     Unauthorised,
     UnknownIssuer,
@@ -41,7 +46,7 @@ log = structlog.get_logger()
 Answered = tuple[int, str, str]
 UNKNOWN: Answered = (500, "exception", "fault")
 STATUS: tuple[tuple[type[Exception], Answered], ...] = (
-    # error, status, FHIR issue type, words' key of the page that people see
+    # error, status, FHIR issue type, words' key of what people and callers are told
     (MalformedRequest, (400, "invalid", "malformed")),
     (LaunchRefused, (400, "business-rule", "launch-refused")),
     (UntrustedCaller, (401, "login", "not-trusted")),
@@ -52,6 +57,10 @@ STATUS: tuple[tuple[type[Exception], Answered], ...] = (
     (Conflict, (409, "conflict", "conflict")),
     (MissingData, (412, "required", "missing-data")),
     (Throttled, (503, "throttled", "hospital-busy")),
+    (MalformedAnswer, (502, "processing", "hospital-odd")),
+    (AnswerTooLarge, (502, "too-long", "hospital-odd")),
+    (ForeignAddress, (502, "security", "hospital-odd")),
+    (NotUnderstood, (502, "processing", "hospital-odd")),
     (EhrUnavailable, (502, "transient", "hospital-silent")),
     (EhrError, (502, "processing", "hospital-silent")),
     (LedgerUnavailable, (503, "transient", "ledger-unavailable")),
@@ -61,9 +70,22 @@ STATUS: tuple[tuple[type[Exception], Answered], ...] = (
     (OrdertimeError, (500, "exception", "model-fault")),
 )
 
+HTTP = {404: "not-found", 405: "wrong-method", 413: "too-large", 415: "wrong-type"}
+
 
 class SessionExpired(Exception):
     """The visit is over, or this browser is not the one it was opened in."""
+
+
+class FormRefused(Exception):
+    """A form that is not filled in as it must be, or not for this user: `key` names the sentence.
+
+    `back_url` leads to the page it came from, where it can be mended.
+    """
+
+    def __init__(self, key: str, message: str, back_url: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.key, self.back_url, self.status = key, back_url, status
 
 
 class TooManyRequests(Exception):
@@ -77,6 +99,7 @@ class TooManyRequests(Exception):
 def install(app: Flask) -> None:
     """Answer every exception the doors raise."""
     app.register_error_handler(SessionExpired, _expired)
+    app.register_error_handler(FormRefused, _form)
     app.register_error_handler(TooManyRequests, _too_many)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _any)
@@ -87,11 +110,16 @@ def _expired(error: Exception) -> Response:
     return page(401, "session-expired", error)
 
 
+def _form(error: FormRefused) -> Response:
+    g.refused = error.key
+    return page(error.status, error.key, error, back_url=error.back_url)
+
+
 def _too_many(error: TooManyRequests) -> Response:
     g.refused = "too-many"
     wait = max(1, math.ceil(error.retry_after))
     said = f"too many calls ({error}): come back in {wait} s"
-    answer = outcome(429, "throttled", said) if for_machines() else page(429, "too-many", error)
+    answer = outcome(429, "throttled", said, "too-many") if for_machines() else page(429, "too-many", error)
     answer.headers["Retry-After"] = str(wait)
     return answer
 
@@ -99,12 +127,14 @@ def _too_many(error: TooManyRequests) -> Response:
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
     g.refused = str(status)
-    key = {404: "not-found", 405: "malformed", 413: "too-large", 415: "malformed", 429: "too-many"}.get(
-        status, "malformed" if status < 500 else "fault"
-    )
+    key = HTTP.get(status, "malformed" if status < 500 else "fault")
     if for_machines():
-        return outcome(status, "processing", error.description or error.name)
-    return page(status, key, error)
+        answer = outcome(status, "processing", error.description or error.name, key)
+    else:
+        answer = page(status, key, error)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return answer
 
 
 def noted(error: Exception) -> tuple[str, str]:
@@ -137,7 +167,7 @@ def _any(error: Exception) -> Response:
         answer = page(status, key, error if known else None, reference)
     else:
         answer = outcome(
-            status, issue, _said(error) if known else f"an internal fault, reference {reference}"
+            status, issue, _said(error) if known else f"an internal fault, reference {reference}", key
         )
     if isinstance(error, Throttled) and error.retry_after:
         answer.headers["Retry-After"] = str(int(error.retry_after) or 1)
@@ -161,11 +191,12 @@ def for_machines() -> bool:
     )
 
 
-def outcome(status: int, issue: str, text: str) -> Response:
-    """An OperationOutcome with one issue."""
+def outcome(status: int, issue: str, text: str, key: str) -> Response:
+    """An OperationOutcome with one issue: what was wrong, and under `key` what mends it, for who runs the client."""
+    told = {"severity": "error", "code": issue, "details": {"text": words.say("en", f"error.{key}.caller")}}
     body: dict[str, Any] = {
         "resourceType": "OperationOutcome",
-        "issue": [{"severity": "error", "code": issue, "diagnostics": text}],
+        "issue": [told | {"diagnostics": text}],
     }
     answer = jsonify(body)
     answer.status_code = status

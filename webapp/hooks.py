@@ -76,9 +76,8 @@ def service(service: str, site: str = "") -> Response:
     if time.monotonic() - began > rooms.settings.hook_deadline:
         CARDS.labels(service, "late").inc()
         too_late(rooms, advice)
-        return outcome(
-            503, "timeout", "the answer came too late to be of use at the bedside; nothing is advised"
-        )
+        said = "the answer came too late to be of use at the bedside; nothing is advised"
+        return outcome(503, "timeout", said, "too-late")
     body = {"cards": list(advice.cards)}
     audit.called(rooms, "hook", *g.caller, reason="card" if body["cards"] else "")
     rooms.vault.put("hook-answer", key, {"body": body}, REPLAY.total_seconds())

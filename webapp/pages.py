@@ -22,12 +22,13 @@ from flask import (
     url_for,
 )
 
-from ehr.errors import MalformedRequest, NotPermitted
+from ehr.errors import MalformedRequest
 from ehr.identity import Identity
 from ehr.style import read_style
 from ehr.transport import Budget
 from governance.entries import Recorded
 from inference import gates
+from inference.errors import QuestionError
 from webapp import (
     audit,
     errors,
@@ -45,6 +46,7 @@ from webapp import (
     writing,
 )
 from webapp import result as face
+from webapp.errors import FormRefused
 from webapp.rooms import Rooms, here
 from webapp.visits import Visit
 
@@ -107,8 +109,11 @@ def ask(key: str) -> Response:
     rooms = here()
     visit, recorded = _asked(rooms, key)
     if not _hears_draw(rooms, recorded):
-        raise MalformedRequest("this model is not asked about a planned draw", "hours_ahead")
-    hours = _stated(request.form.get("hours_ahead", ""))
+        raise _form_refused(visit, recorded, "form-hours", "this model is not asked about a planned draw")
+    try:
+        hours = _stated(request.form.get("hours_ahead", ""))
+    except (MalformedRequest, QuestionError) as error:
+        raise _form_refused(visit, recorded, "form-hours", str(error)) from None
     draw = None if hours is None else rooms.clock() + timedelta(hours=hours)
     reading.consulted(rooms, visits.with_fresh_token(rooms, visit), draw)
     told = "not stated" if hours is None else f"{hours:g}"
@@ -126,13 +131,14 @@ def opinion(key: str) -> Response:
     chosen = request.form.get("opinion", "")
     reason, comment = (request.form.get(part, "").strip() for part in ("reason", "comment"))
     if chosen not in OPINIONS:
-        raise MalformedRequest(f"an opinion is one of {', '.join(OPINIONS)}", "opinion")
+        said = f"an opinion is one of {', '.join(OPINIONS)}"
+        raise _form_refused(visit, recorded, "form-opinion", said)
     if reason not in ("", *DISAGREEMENTS) or (chosen == "disagree" and not (reason or comment)):
-        raise MalformedRequest(
-            f"who disagrees says why: one of {', '.join(DISAGREEMENTS)}, or in words", "reason"
-        )
+        said = f"who disagrees says why: one of {', '.join(DISAGREEMENTS)}, or in words"
+        raise _form_refused(visit, recorded, "form-reason", said)
     if len(comment) > LONGEST_COMMENT:
-        raise MalformedRequest(f"a comment has at most {LONGEST_COMMENT} characters", "comment")
+        said = f"a comment has at most {LONGEST_COMMENT} characters"
+        raise _form_refused(visit, recorded, "form-comment", said)
     rooms.ledger.event(
         "opinion",
         assessment=recorded.id,
@@ -150,11 +156,11 @@ def release(key: str) -> Response:
     visit, recorded = _asked(rooms, key)
     language = handout.spoken_language(request.form.get("language") or visit.about("language") or "en")
     if not visit.clinician:
-        raise NotPermitted(
-            "a page for the patient is released by a clinician; the hospital says this user is none"
-        )
+        said = "the hospital's system says that this user is no clinician"
+        raise _form_refused(visit, recorded, "form-not-clinician", said, 403)
     if request.form.get("read") != "yes":
-        raise MalformedRequest("read the patient's page first, and say that you have", "read")
+        said = "the form says nothing of the page having been read"
+        raise _form_refused(visit, recorded, "form-unread", said)
     rooms.ledger.release(recorded.id, visit.grant.user, language, rooms.clock())
     slips.lay(rooms, recorded, language)
     audit.seen(rooms, "released", visit, recorded.id)
@@ -169,8 +175,7 @@ def write(key: str) -> Response:
     try:
         writing.write(rooms, visit, recorded, request.form.get("type", ""), _on_paper)
     except writing.NotWritten as error:
-        back = url_for("pages.stored", visit=visit.id, _anchor=recorded.assessment.model)
-        return errors.page(error.status, error.key, error, back_url=back)
+        return errors.page(error.status, error.key, error, back_url=_page_of(visit, recorded))
     audit.seen(rooms, "written", visit, recorded.id)
     return _back(visit, recorded, "-writing")
 
@@ -378,10 +383,17 @@ def _asked(rooms: Rooms, key: str) -> tuple[Visit, Recorded]:
     return visit, recall.recorded(rooms, visit, key)
 
 
+def _page_of(visit: Visit, recorded: Recorded, place: str = "") -> str:
+    """Where the answer stands, or the `place` in its details that a form stood in."""
+    return url_for("pages.stored", visit=visit.id, _anchor=f"{recorded.assessment.model}{place}")
+
+
+def _form_refused(visit: Visit, recorded: Recorded, key: str, said: str, status: int = 400) -> FormRefused:
+    return FormRefused(key, said, _page_of(visit, recorded), status)
+
+
 def _back(visit: Visit, recorded: Recorded, place: str = "") -> Response:
-    """Back to the answer, or to the `place` in its details that the form stood in."""
-    anchor = f"{recorded.assessment.model}{place}"
-    return _see(url_for("pages.stored", visit=visit.id, _anchor=anchor))
+    return _see(_page_of(visit, recorded, place))
 
 
 def _see(url: str) -> Response:

@@ -72,13 +72,12 @@ def offered(rooms: Rooms, visit: Visit, recorded: Recorded, url: str) -> tuple[W
 
 
 def write(rooms: Rooms, visit: Visit, recorded: Recorded, kind: str, render: Render) -> None:
-    """Write it once. Raises NotPermitted, NotWritten, MalformedRequest, and what the ledger raises."""
+    """Write it once. Raises NotWritten, MalformedRequest, and what the ledger raises."""
     if kind not in WRITABLE:
         raise MalformedRequest(f"what can be written is {', '.join(WRITABLE)}", "type")
     if not _may(rooms, visit, recorded, kind):
-        raise NotPermitted(
-            "writing this to the chart is not offered here, was not granted, or not to this user"
-        )
+        said = "writing this to the chart is not offered here, was not granted, or not to this user"
+        raise NotWritten("write-not-permitted", 403, NotPermitted(said))
     note = _note(rooms, visit, recorded, kind)
     if _written(rooms.ledger.history(recorded.id), note.identifier) is not None:
         return None

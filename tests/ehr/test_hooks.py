@@ -385,7 +385,7 @@ def test_a_single_resource_is_taken_where_it_is_of_the_right_type() -> None:
         full(encounters={"resourceType": "Encounter", "id": "e", "subject": {"reference": "Patient/1"}})
     )
     assert len(found.resources) == 2  # CONFORMANCE 70
-    with pytest.raises(MalformedRequest, match=r"prefetch\.vitals: is a Patient"):
+    with pytest.raises(MalformedRequest, match=r"prefetch\.vitals: is neither a Bundle nor a single Observation"):
         collected(full(vitals={"resourceType": "Patient", "id": "1"}))
 
 

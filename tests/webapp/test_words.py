@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from ehr.errors import LaunchRefused
 from inference.assessment import Phrase
 from inference.chart import Measurement, Source
 from inference.vocabulary import vocabulary
@@ -107,10 +108,19 @@ def test_every_fault_a_person_can_meet_has_a_title_a_text_and_a_remedy() -> None
     keys = {key for _, (_, _, key) in errors.STATUS} | {errors.UNKNOWN[2]}
     for path in (ROOT / "webapp").glob("*.py"):
         keys |= set(re.findall(r'\bpage\(\d+, "([a-z-]+)"', path.read_text()))
-    keys |= {"not-found", "malformed", "too-large", "too-many", "fault"}
+        keys |= set(re.findall(r'_form_refused\([^)]*?"(form-[a-z-]+)"', path.read_text()))
+    keys |= {"not-found", "malformed", "too-large", "too-many", "fault", *errors.HTTP.values()}
+    assert "form-unread" in keys
     for key in keys:
         for part in ("title", "text", "remedy"):
             assert say("en", f"error.{key}.{part}")
+
+
+def test_every_fault_a_program_can_meet_says_what_mends_it() -> None:
+    keys = {key for kind, (_, _, key) in errors.STATUS if kind is not LaunchRefused} | {errors.UNKNOWN[2]}
+    keys |= {"too-many", "too-late", "malformed", "fault", *errors.HTTP.values()}
+    for key in keys:
+        assert say("en", f"error.{key}.caller").endswith(".")
 
 
 def test_the_patients_page_is_complete_in_every_language() -> None:
