@@ -32,7 +32,9 @@ WIDER = """() => {
     .map((each) => each.tagName + "." + (each.getAttribute("class") || ""));
 }"""  # what reaches beyond the window, where anything does
 WIDE = '* { font-family: "DejaVu Sans" !important }'  # the widest letters a machine is likely to have
-BROKEN = """() => [...document.querySelectorAll(".scores td:not(:last-child), .sum td, .horizons .share, .horizons .between")]
+BROKEN = """() => [
+    ...document.querySelectorAll(".scores td:not(:last-child), .sum td, .horizons .share, .horizons .between")
+  ]
   .filter((each) => {
     const text = document.createRange();
     text.selectNodeContents(each.lastChild || each);
