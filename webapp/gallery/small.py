@@ -12,7 +12,8 @@ from webapp.words import say
 
 
 def _plates() -> tuple[Plate, ...]:
-    keys = sorted({key.split(".")[1] for key in words.catalogue("en") if key.startswith("error.")})
+    told = (key.split(".") for key in words.catalogue("en") if key.startswith("error."))
+    keys = sorted({key for _, key, part in told if part == "title"})  # the others are told to programs alone
     return (*(_fault(key) for key in keys), _waiting())
 
 
