@@ -43,9 +43,9 @@ def in_chart(house: House, kind: str, patient: str = SICK) -> list[dict[str, Any
 def forms(page: Any) -> dict[str, tuple[str, dict[str, str]]]:
     """The writing forms of the ventilation section, by type: address and fields."""
     text = page.get_data(as_text=True)
-    section = re.search(rf'<article class="model" id="{VENTILATION}".*?</article>', text, re.DOTALL)
-    assert section is not None
-    found = re.findall(r'<form method="post" action="([^"]*/write[^"]*)">(.*?)</form>', section[0], re.DOTALL)
+    _, _, behind = text.partition(f'id="{VENTILATION}-writing"')  # a section that is not there offers nothing
+    section = behind.split("</section>")[0]
+    found = re.findall(r'<form method="post" action="([^"]*/write[^"]*)">(.*?)</form>', section, re.DOTALL)
     fields = [(url, dict(re.findall(r'name="(\w+)" value="([^"]*)"', body))) for url, body in found]
     return {each["type"]: (url.replace("&amp;", "&"), each) for url, each in fields}
 
@@ -82,7 +82,7 @@ def test_a_button_writes_once_and_the_page_says_when_what_and_by_whom(house: Hou
 
 
 def forms_of(text: str) -> set[str]:
-    section = text.split(f'id="{VENTILATION}"')[1].split("</article>")[0]
+    section = text.partition(f'id="{VENTILATION}-writing"')[2].split("</section>")[0]
     return set(re.findall(r'name="type" value="(\w+)"', section))
 
 
