@@ -253,7 +253,6 @@ PEOPLE = (
     Row("a picture of nothing", lambda d: d.get(f"/gallery/{MARK}/{MARK}"), 404, "no plate", FRESH),
     Row("a gate of no site", lambda d: d.get(f"/gate/{MARK}"), 404, "no site of this id", FRESH),
     Row("a drawing of nothing", lambda d: d.get(f"/about/{MARK}/{MARK}.svg"), 404, "no model here", FRESH),
-    Row("gates of no site", lambda d: d.get(f"/gate/{MARK}"), 404, "no site of this id", FRESH),
     Row("a page of nothing", lambda d: d.get(f"/{MARK}"), 404, "does not exist", FRESH),
     Row("a form by GET", lambda d: d.seen(f"/assessments/{d.key}/opinion"), 405, "button", FRESH),
     # --- the forms
