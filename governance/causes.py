@@ -5,7 +5,7 @@ A cause named here is the likeliest among what can be seen, not a finding of fau
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
@@ -44,17 +44,20 @@ class Finding:
     new: tuple[str, ...] = ()
 
 
-def code_changes(rows: Iterable[Summary], baseline_until: date) -> tuple[Finding, ...]:
+def code_changes(rows: Sequence[Summary], baseline: int, begins: Mapping[str, date]) -> tuple[Finding, ...]:
     """For each input whether codes came or went after the baseline: the first change of each, by day.
 
-    `rows` are those of INPUT in the order of days; a change is known when it has lasted, so `crossed_on` lies
-    some days after `began_on`.
+    `rows` are in the order of days; the baseline is their first `baseline` days or, for an input that `begins`
+    anew, those from then on. A change is known when it has lasted, so `crossed_on` lies some days after `began_on`.
     """
+    first = min((row.day for row in rows), default=date.min)
     by_input: dict[str, list[Summary]] = {}
     for row in rows:
-        if row.kind == INPUT and row.size:
+        if row.kind == INPUT and row.size and row.day >= begins.get(row.subject, first):
             by_input.setdefault(row.subject, []).append(row)
-    found = [_changed(name, days, baseline_until) for name, days in by_input.items()]
+    found = [
+        _changed(name, days, begins.get(name, first) + timedelta(days=baseline)) for name, days in by_input.items()
+    ]
     return tuple(sorted((each for each in found if each), key=lambda each: each.crossed_on))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final, TypeVar
 
-from governance.causes import UNITS, Finding, code_changes, explained
+from governance.causes import CODES, UNITS, Finding, code_changes, explained
 from governance.charts import calibration, means, rates
 from governance.daily import SHARES, Summary
 from governance.series import Case, Weekly
@@ -68,8 +68,8 @@ def watch(seen: Seen, promise: Promise, begins: Mapping[Key, date] | None = None
             waiting.append(key)
             continue
         findings += [found] if found else []
-    first = min((row.day for row in seen.daily), default=date.min)
-    changes = code_changes(seen.daily, _after(first, promise.baseline))
+    coded = {subject: day for (chart, subject), day in anew.items() if chart == CODES}
+    changes = code_changes(seen.daily, promise.baseline, coded)
     return Watched(explained([*findings, *changes]), len(jobs), tuple(waiting), each_days)
 
 

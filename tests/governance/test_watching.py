@@ -8,8 +8,8 @@ from datetime import UTC, date, timedelta
 import pytest
 
 from governance import simulated
-from governance.causes import Finding
-from governance.daily import Summary, summaries
+from governance.causes import CODES, Finding
+from governance.daily import INPUT, Summary, summaries
 from governance.series import cases, weekly
 from governance.simulated import Bedside, Year, answered, labelled, play
 from governance.watching import Promise, Seen, Watched, watch
@@ -99,6 +99,20 @@ def test_a_chart_that_was_answered_begins_anew_and_stays_quiet() -> None:
     assert of(before, "input", "lactate")
     after = watch(rows, Promise(), {("input", "lactate"): date(2026, 6, 8)})
     assert not [each for each in after.findings if (each.chart, each.subject) == ("input", "lactate")]
+
+
+def test_a_change_of_code_that_was_answered_is_not_raised_again_and_the_next_one_is() -> None:
+    first, codes = date(2026, 1, 1), {0: "old", 70: "new", 200: "newest"}
+
+    def coded(day: int) -> Summary:
+        code = codes[max(start for start in codes if start <= day)]
+        return Summary(first + timedelta(days=day), INPUT, "lactate", 40, 0, 2.0, 10.0, (code,))
+
+    seen = Seen([coded(day) for day in range(260)])
+    assert of(watch(seen, Promise()), CODES, "lactate").new == ("new",)
+    answered_on = first + timedelta(days=90)
+    again = of(watch(seen, Promise(), {(CODES, "lactate"): answered_on}), CODES, "lactate")
+    assert (again.new, again.gone, again.began_on) == (("newest",), ("new",), first + timedelta(days=200))
 
 
 def test_the_same_seed_plays_the_same_year() -> None:
