@@ -109,14 +109,7 @@ def _row(key: str, definition: str, gate: Mapping[str, Any], found: Mapping[str,
         name=say("en", f"gate.figure-{key}"),
         value=_share(rate["value"]),
         interval=_interval(rate),
-        of=say(
-            "en",
-            "gate.of",
-            count=f"{rate['count']:g}",
-            of=f"{rate['of']:g}",
-            patients=rate["patients"],
-            method=say("en", f"gate.method-{rate['method']}"),
-        ),
+        of=_of(rate),
         limit=text if weighed else say("en", "gate.not-weighed"),
     )
 
@@ -140,7 +133,12 @@ def _group(group: Mapping[str, Any], found: Mapping[str, Any], gate: Mapping[str
         "" if overall is None else say("en", "gate.limit-group", limit=_share(1 - overall + gate["margin"]))
     )
     name = say("en", "gate.group", trait=say("en", f"gate.trait-{group['trait']}"), value=group["value"])
-    of = say(
+    return Row(name, _share(rate["value"]), _interval(rate), _of(rate), limit)
+
+
+def _of(rate: Mapping[str, Any]) -> str:
+    """What a rate was counted on, and how its interval was made."""
+    return say(
         "en",
         "gate.of",
         count=f"{rate['count']:g}",
@@ -148,7 +146,6 @@ def _group(group: Mapping[str, Any], found: Mapping[str, Any], gate: Mapping[str
         patients=rate["patients"],
         method=say("en", f"gate.method-{rate['method']}"),
     )
-    return Row(name, _share(rate["value"]), _interval(rate), of, limit)
 
 
 def _missing(short: Mapping[str, Any], live: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
@@ -55,13 +55,5 @@ def resource(row: Measurement) -> str:
 
 def traced(row: Measurement, zone: tzinfo, as_of: datetime) -> str:
     """The same as one line, for the place where the number stands."""
-    return say(
-        "en",
-        "origin.row",
-        used=words.measured(row),
-        sent=sent(row),
-        time=f"{words.clock(row.time, zone, as_of)} ({words.offset(row.time, zone)})",
-        known=words.clock(row.known, zone, as_of),
-        resource=resource(row),
-        code=row.source.code,
-    )
+    told = asdict(origin(row, zone, as_of))
+    return say("en", "origin.row", **{part: told[part] for part in told if part != "label"})

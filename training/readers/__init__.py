@@ -17,7 +17,7 @@ from inference.chart import Measurement, Record, Source
 from inference.vocabulary import vocabulary
 
 START: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""Every stay begins here: the sets are de-identified and only hours since admission are known."""
+"""Every stay in the unit begins here: the sets are de-identified, and only hours from then on are known."""
 
 CHALLENGE_2012: Final = "challenge-2012"
 CHALLENGE_2019: Final = "challenge-2019"
