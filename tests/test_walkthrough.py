@@ -78,6 +78,7 @@ def test_from_an_order_to_a_card_a_reason_and_a_page_for_the_patient(
     frame.locator("input[name=read]").first.check()
     frame.get_by_role("button", name="Give it to the patient").first.click()
     frame.locator("text=/not a diagnosis/i").first.wait_for(timeout=20_000)
+    said = frame.locator("main .big, main h1, main h2").all_inner_texts()
     page.screenshot(path=pictures / "4-handout-in-the-chart.png")
     address = frame.get_by_role("link", name="PDF, Letter").get_attribute("href")
     inner = next(each for each in page.frames if each.name == "app")
@@ -86,8 +87,10 @@ def test_from_an_order_to_a_card_a_reason_and_a_page_for_the_patient(
     )
     paper = PdfReader(io.BytesIO(bytes(pdf)))
     assert len(paper.pages) == 1
-    printed = paper.pages[0].extract_text()
+    printed = " ".join(paper.pages[0].extract_text().split())
     assert "not a diagnosis" in printed.lower()
+    assert [line for line in said if " ".join(line.split()) not in printed] == []  # paper equals screen
+    assert len(said) > 4
     (pictures / "handout.pdf").write_bytes(bytes(pdf))
 
     page.locator("article.card details.override summary").first.click()

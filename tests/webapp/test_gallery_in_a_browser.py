@@ -174,7 +174,7 @@ def test_at_twice_the_size_nothing_is_cut_or_lost(visitor: Visitor, plate: str) 
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("plate", ["result/assessed", "result/low-and-disagreeing", "card/troponin-disagree-active"])
+@pytest.mark.parametrize("plate", ["result/assessed", "result/low-and-disagreeing", "card/troponin-due-active"])
 def test_from_right_to_left_all_turns_and_nothing_is_cut(visitor: Visitor, plate: str, width: int) -> None:
     with visitor.before(plate, width) as shown:
         shown.evaluate("document.documentElement.dir = 'rtl'")

@@ -16,16 +16,12 @@ from webapp.words import say
 
 MARKDOWN: Final = MarkdownIt("commonmark", {"html": False})  # what is not ours was escaped by the card
 SHOWN: Final = (
-    *("ventilation-assessed", "ventilation-low", "ventilation-indeterminate", "ventilation-outside"),
-    *("ventilation-stale", "ventilation-insufficient", "ventilation-excluded", "ventilation-child"),
+    *("ventilation-assessed", "ventilation-low", "ventilation-high", "ventilation-indeterminate"),
+    *("ventilation-outside", "ventilation-stale", "ventilation-insufficient", "ventilation-excluded"),
+    *("ventilation-child", "ventilation-earlier"),
     *("troponin-assessed", "troponin-rule-in", "troponin-disagree", "troponin-censored", "troponin-none"),
-    *(
-        "troponin-first",
-        "troponin-first-planned",
-        "troponin-first-unbacked",
-        "troponin-planned",
-        "troponin-deaf",
-    ),
+    *("troponin-first", "troponin-first-planned", "troponin-first-unbacked"),
+    *("troponin-planned", "troponin-deaf", "troponin-due", "troponin-old"),
 )
 
 
