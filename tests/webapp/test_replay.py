@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,8 +13,9 @@ import httpx
 import pytest
 
 from inference.assessment import VENTILATION
-from tests.servers import free_port, redis_at, redis_url  # noqa: F401
-from tests.webapp.house import APP, SECRET, House, standing
+from tests.servers import redis_at, redis_url  # noqa: F401
+from tests.webapp.crewed import two_workers
+from tests.webapp.house import House, standing
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICE = f"/cds-services/{VENTILATION}"
@@ -49,28 +47,11 @@ class Gunicorn:
 
 @pytest.fixture(params=["sqlite", "redis"])
 def workers(request: pytest.FixtureRequest, house: House, tmp_path: Path) -> Iterator[Gunicorn]:
-    port, log = free_port(), tmp_path / "access"
-    told = {
-        "PATH": os.environ["PATH"],
-        "WEB_CONCURRENCY": "2",
-        "ORDERTIME_MODE": "demonstration",
-        "ORDERTIME_PUBLIC_URL": APP,
-        "ORDERTIME_SECRET_KEY": SECRET,
-        "ORDERTIME_TENANTS": str(house.rooms.settings.tenants),
-        "ORDERTIME_ARTIFACTS": str(house.rooms.settings.artifacts),
-        "ORDERTIME_HOOK_DEADLINE": "20",
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'ledger.db'}",
-        "REDIS_URL": request.getfixturevalue("redis_url") if request.param == "redis" else "",
-    }
-    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "-b", f"127.0.0.1:{port}"]
-    command += ["--access-logfile", str(log), "--access-logformat", "%(p)s %(s)s %(U)s", "wsgi:app"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = subprocess.Popen(command, cwd=ROOT, env=told, **quiet)  # type: ignore[call-overload]
-    try:
+    log = tmp_path / "access"
+    logged = ("--access-logfile", str(log), "--access-logformat", "%(p)s %(s)s %(U)s")
+    redis = request.getfixturevalue("redis_url") if request.param == "redis" else ""
+    with two_workers(house, tmp_path, *logged, ORDERTIME_HOOK_DEADLINE="20", REDIS_URL=redis) as port:
         yield Gunicorn(f"http://127.0.0.1:{port}", log)
-    finally:
-        server.terminate()
-        server.wait(15)
 
 
 def sent(there: Gunicorn, body: bytes, token: str) -> httpx.Response:

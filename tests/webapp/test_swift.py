@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +15,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from inference.assessment import VENTILATION
-from tests.servers import free_port
-from tests.webapp.house import APP, SECRET, House, standing
+from tests.webapp.crewed import two_workers
+from tests.webapp.house import House, standing
 from webapp.rooms import Rooms
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,38 +90,10 @@ def test_the_first_calls_to_cold_workers_and_many_at_once_are_answered_in_time(
     house: House, tmp_path: Path
 ) -> None:
     # CONFORMANCE 85
-    port = free_port()
-    told = {
-        "PATH": os.environ["PATH"],
-        "WEB_CONCURRENCY": "2",
-        "ORDERTIME_MODE": "demonstration",
-        "ORDERTIME_PUBLIC_URL": APP,
-        "ORDERTIME_SECRET_KEY": SECRET,
-        "ORDERTIME_TENANTS": str(house.rooms.settings.tenants),
-        "ORDERTIME_ARTIFACTS": str(house.rooms.settings.artifacts),
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'ledger.db'}",
-    }
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "-c",
-        "gunicorn.conf.py",
-        "-b",
-        f"127.0.0.1:{port}",
-        "wsgi:app",
-    ]
     calls = [(house.asked(SICK), house.token(SERVICE)) for _ in range(24)]
-    server = subprocess.Popen(
-        command, cwd=ROOT, env=told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
+    with two_workers(house, tmp_path) as port, ThreadPoolExecutor(4) as pool:
         answers = [_asked(port, *calls.pop()) for _ in range(2)]  # held in the queue until a worker is warm
-        with ThreadPoolExecutor(4) as pool:
-            answers += pool.map(lambda call: _asked(port, *call), calls)
-    finally:
-        server.terminate()
-        server.wait(15)
+        answers += pool.map(lambda call: _asked(port, *call), calls)
     assert [answer.status_code for answer in answers] == [200] * 24
     assert all(len(answer.json()["cards"]) == 1 for answer in answers)
 
