@@ -314,22 +314,32 @@ def test_limits_move_with_the_intercept(base: Released, rows: Table) -> None:
     assert ours["logit_error"] == pytest.approx(np.hypot(0.1, 0.3))
 
 
-def way(rows: Table, right: float) -> Way:
-    """Answers that are right by so many log-odds."""
-    z = np.where(rows.y[:, -1:], right, -right)
+def way(rows: Table, right: float | np.ndarray) -> Way:
+    """Answers that are right by so many log-odds, of all rows or of each."""
+    by = np.broadcast_to(right, len(rows))[:, None]
+    z = np.where(rows.y[:, -1:], by, -by)
     p = 1 / (1 + np.exp(-z))
     said = Judged(np.tile(p, (1, rows.y.shape[1])), np.zeros((len(rows), 0)), np.zeros(len(rows), bool), {})
     return Way(np.zeros((len(rows), 1, 3), np.float32), {}, said)
 
 
-def test_the_least_change_that_is_as_good_is_taken(rows: Table) -> None:
+def test_the_least_loss_is_taken_and_of_equals_the_least_change(rows: Table) -> None:
     same = {name: way(rows, 1.0) for name in WAYS}
     assert choose(rows, same).name == AS_IS
     better = choose(rows, {**same, TUNED: way(rows, 3.0), SCRATCH: way(rows, 3.0)})
     assert better.name == TUNED
     assert "least log loss" in better.why
     assert better.losses[TUNED] < better.losses[AS_IS]
+
+
+def test_training_anew_has_to_lead_by_more_than_luck(rows: Table) -> None:
+    same = {name: way(rows, 1.0) for name in WAYS}
     assert choose(rows, {**same, SCRATCH: way(rows, 3.0)}).name == SCRATCH
+    one = np.where(rows.patient == rows.patient[rows.reported & ~rows.too_soon][0], 3.0, 1.0)
+    lucky = choose(rows, {**same, SCRATCH: way(rows, one)})
+    assert lucky.losses[SCRATCH] < lucky.losses[AS_IS]
+    assert lucky.name == AS_IS
+    assert "less than 2 standard errors" in lucky.why
 
 
 # --- The release ---------------------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 Three of them are the release's own answers: as they are, with an intercept of the site's, with the site's intercept and
 slope. What is fitted is cross-fitted over folds by patient. The loss is the mean log loss of the headline at reported
-moments; the first way in order of change is taken whose loss is within one standard error, over patients, of the least.
+moments; of the ways that keep the release the one with the least is taken. Training anew throws away what many other
+patients taught, and a few hundred stays can make it look better by luck: it has to lead by two standard errors, over
+patients.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ TUNED, SCRATCH = "fine-tuned", "from scratch"
 WAYS: Final = (AS_IS, INTERCEPT, RECALIBRATED, TUNED, SCRATCH)
 """In the order of how much they change."""
 
+LEAD: Final = 2.0  # standard errors by which training anew must be better
 STEPS: Final = 50  # of Newton's method
 HELD: Final = 10.0  # log-odds by which an intercept may move
 Floats = NDArray[np.float64]
@@ -155,7 +158,7 @@ def moved(calibration: Mapping[str, Any], by: Floats, rows: Table, error: float)
 
 
 def choose(rows: Table, ways: Mapping[str, Way]) -> Choice:
-    """The least change that is as good as the best."""
+    """The least loss of what keeps the release; training anew where it leads that by `LEAD` standard errors."""
     told = rows.reported & ~rows.too_soon
     loss = {
         name: log_loss(rows.y[told, -1], ways[name].judged.probability[told, -1])
@@ -163,16 +166,16 @@ def choose(rows: Table, ways: Mapping[str, Way]) -> Choice:
         if name in ways
     }
     losses = {name: round(float(found.mean()), 4) for name, found in loss.items()}
+    kept = min((name for name in loss if name != SCRATCH), key=lambda name: float(loss[name].mean()))
     best = min(loss, key=lambda name: float(loss[name].mean()))
     excess = {name: _difference(found - loss[best], rows.patient[told]) for name, found in loss.items()}
-    chosen = next(name for name in loss if excess[name][0] <= excess[name][1])
-    if chosen == best:
-        why = f"the least log loss on the folds, {losses[best]:.4f}"
-    else:
-        by, error = excess[chosen]
-        why = (
-            f"the least change whose log loss on the folds, {losses[chosen]:.4f}, is within one standard error of the "
-            f"least, {losses[best]:.4f} ({best}; difference {by:.4f}, standard error {error:.4f})"
+    by, error = excess[kept]
+    chosen = best if by > LEAD * error else kept
+    why = f"the least log loss on the folds, {losses[chosen]:.4f}"
+    if chosen != best:
+        why += (
+            f", of the ways that keep the release: training anew, {losses[best]:.4f}, leads it by {by:.4f}, "
+            f"less than {LEAD:g} standard errors of {error:.4f}"
         )
     return Choice(chosen, why, losses, {n: (round(d, 5), round(e, 5)) for n, (d, e) in excess.items()})
 
