@@ -36,7 +36,6 @@ class Calibration:
     chained: bool
     nested: bool
     logit_error: float  # standard error of the calibrated log-odds beyond the members' spread
-    spread_limit: float  # standard deviation of the members' log-odds above which they disagree
     alpha: float  # class-conditional conformal error rate
     negative: float  # highest headline probability still ordinary for patients without the outcome
     positive: float  # lowest headline probability still ordinary for patients with it
@@ -49,6 +48,10 @@ class Calibration:
         if self.nested:
             return nest(z)
         return chain(z) if self.chained else z
+
+    def apart(self, least: float, most: float) -> bool:
+        """Whether of members' probabilities one is ordinary only without the outcome and another only with it."""
+        return least < min(self.positive, self.negative) and most > max(self.positive, self.negative)
 
     def headline(self, raw: Floats) -> Floats:
         """Calibrated log-odds [...] of the last outcome, from its raw logit alone. Not for chained ones."""
@@ -68,7 +71,6 @@ def calibration_of(data: Mapping[str, Any]) -> Calibration:
         chained=chained,
         nested=nested,
         logit_error=float(data["logit_error"]),
-        spread_limit=float(data["spread_limit"]),
         alpha=float(data["alpha"]),
         negative=float(data["negative"]),
         positive=float(data["positive"]),

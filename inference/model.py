@@ -163,19 +163,18 @@ class Model:
     def doubtful(self, answer: Answer, row: int) -> Phrase | None:
         """Why the headline of this row is not stood behind:
 
-        "members-disagree", "both-labels"; None if it is.
+        "both-labels", "members-apart"; None if it is. Members that differ on one side of the limits say the
+        same thing in other words, and are not doubted for it.
         """
-        spread = float(logit(answer.members[row, :, -1]).std())
         limits = self.calibration
-        if spread > limits.spread_limit:
-            return Phrase(
-                "members-disagree", {"spread": round(spread, 3), "limit": round(limits.spread_limit, 3)}
-            )
         probability = float(sigmoid(answer.logit[row, -1:])[0])
+        bounds = {"low": limits.positive, "high": limits.negative}
         if limits.positive <= probability <= limits.negative:
-            return Phrase(
-                "both-labels", {"low": limits.positive, "high": limits.negative, "alpha": limits.alpha}
-            )
+            return Phrase("both-labels", bounds | {"alpha": limits.alpha})
+        members = answer.members[row, :, -1]
+        least, most = float(members.min()), float(members.max())
+        if limits.apart(least, most):
+            return Phrase("members-apart", bounds | {"least": round(least, 4), "most": round(most, 4)})
         return None
 
     def interval(self, answer: Answer, row: int, head: int) -> tuple[float, float]:

@@ -100,7 +100,7 @@ def build_both(artifacts: Path) -> Path:
 def _calibration(heads: int) -> dict[str, Any]:
     return {
         "slope": [1.0] * heads, "intercept": [0.0] * heads, "nested": heads > 1, "logit_error": 0.1,
-        "spread_limit": 1.5, "alpha": 0.3, "negative": 0.0, "positive": 1.0, "widen": [0.0, 0.0, 0.0],
+        "alpha": 0.3, "negative": 0.0, "positive": 1.0, "widen": [0.0, 0.0, 0.0],
         "base_rate": 0.08,
     }  # fmt: skip
 

@@ -18,9 +18,6 @@ from training import measure
 from training.matrix import Table
 from training.tasks import Task
 
-SPREAD_PERCENTILE: Final = (
-    96.0  # of the members' spread: beyond it they disagree more than in 24 of 25 patients
-)
 BOOTSTRAPS: Final = 30
 Floats = NDArray[np.float64]
 
@@ -42,18 +39,17 @@ def calibrate(
     fitted = rows.reported & ~rows.too_soon
     raw = logits.astype(np.float64)
     probability = np.zeros((len(rows), raw.shape[2]))
-    spread, forecast = np.zeros(len(rows)), values.astype(np.float64)
+    each, forecast = np.zeros(raw.shape[:2]), values.astype(np.float64)
     aim = rows.aim
     for part in np.unique(fold):
         here, there = fold == part, fitted & (fold != part)
         slope, intercept = _platt(raw[there].mean(1), rows.y[there])
         probability[here] = nest(raw[here].mean(1) * slope + intercept)
-        members = nest(raw[here] * slope + intercept)[:, :, -1]
-        spread[here] = measure.logit(members).std(axis=1)
+        each[here] = nest(raw[here] * slope + intercept)[:, :, -1]
         if values.shape[1]:
             forecast[here] += _widen(values[there], aim[there])
     slope, intercept = _platt(raw[fitted].mean(1), rows.y[fitted])
-    limits, doubtful, said = _limits(rows, probability[:, -1], spread, fitted, task)
+    limits, doubtful, said = _limits(rows, probability[:, -1], each, fitted, task)
     calibration = {
         "slope": slope.tolist(),
         "intercept": intercept.tolist(),
@@ -81,6 +77,17 @@ def members(logits: NDArray[np.float32], calibration: dict[str, Any]) -> Floats:
     """Each member's calibrated headline probability [N,M]."""
     z: Floats = logits.astype(np.float64) * np.array(calibration["slope"]) + np.array(calibration["intercept"])
     return nest(z)[:, :, -1]
+
+
+def doubts(p: Floats, each: Floats, positive: float, negative: float) -> tuple[NDArray[np.bool_], ...]:
+    """What is not stood behind of probabilities [N] by members [N,M]: ordinary for both outcomes; members who disagree.
+
+    They disagree where to one the patient is ordinary only among those without the outcome and to another only among
+    those with it. How far apart they lie is no measure: at high risk they lie far apart and all say the same.
+    """
+    least, most = each.min(axis=1), each.max(axis=1)
+    disagree = (least < min(positive, negative)) & (most > max(positive, negative))
+    return (p >= positive) & (p <= negative), disagree
 
 
 def where(judged: Judged, keep: NDArray[np.bool_]) -> Judged:
@@ -117,7 +124,7 @@ def _widen(values: NDArray[np.float32], aim: NDArray[np.float32]) -> Floats:
 
 
 def _limits(
-    rows: Table, p: Floats, spread: Floats, fitted: NDArray[np.bool_], task: Task
+    rows: Table, p: Floats, each: Floats, fitted: NDArray[np.bool_], task: Task
 ) -> tuple[dict[str, float], NDArray[np.bool_], dict[str, Any]]:
     """Limits on all; class-wise coverage judged on the half of the patients that did not set them."""
     _, owner = np.unique(rows.patient, return_inverse=True)
@@ -129,16 +136,15 @@ def _limits(
         "negatives_within": round(float((p[test & ~y] <= negative).mean()), 4),
     }
     negative, positive = _conformal(p[fitted], y[fitted], task.alpha)
-    limit = float(np.percentile(spread[fitted], SPREAD_PERCENTILE))
-    both = (p >= positive) & (p <= negative)
-    doubtful = both | (spread > limit)
-    limits = {"alpha": task.alpha, "negative": negative, "positive": positive, "spread_limit": limit}
+    both, disagree = doubts(p, each, positive, negative)
+    doubtful = both | disagree
+    limits = {"alpha": task.alpha, "negative": negative, "positive": positive}
     said = {
         "alpha": task.alpha,
         "coverage_on_other_half": coverage,
         "share": round(float(doubtful[fitted].mean()), 4),
         "share_both_labels": round(float(both[fitted].mean()), 4),
-        "share_members_disagree": round(float((spread > limit)[fitted].mean()), 4),
+        "share_members_disagree": round(float((disagree & ~both)[fitted].mean()), 4),
         "determinate_only": measure.figures(y[fitted & ~doubtful], p[fitted & ~doubtful]),
     }
     return limits, doubtful, said

@@ -284,7 +284,7 @@ def test_without_a_troponin_in_the_look_back_there_is_no_forecast(troponin: Mode
 # --- indeterminate: the number stays
 
 
-@pytest.mark.parametrize("code", ["members-disagree", "both-labels"])
+@pytest.mark.parametrize("code", ["members-apart", "both-labels"])
 def test_what_the_model_doubts_is_indeterminate_with_its_number(ventilation: Model, code: str) -> None:
     doubting: Any = Bent(ventilation, doubtful=lambda answer, index: Phrase(code))
     said = assess(chart(*sick()), doubting)

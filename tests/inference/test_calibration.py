@@ -13,7 +13,7 @@ from inference.calibration import calibration_of, chain, nest, sigmoid
 from inference.errors import GraphUnfit
 
 SAID = {
-    "slope": [0.9, 0.8, 0.7], "intercept": [0.1, -0.1, 0.2], "logit_error": 0.1, "spread_limit": 1.0, "alpha": 0.3,
+    "slope": [0.9, 0.8, 0.7], "intercept": [0.1, -0.1, 0.2], "logit_error": 0.1, "alpha": 0.3,
     "negative": 0.2, "positive": 0.1, "widen": [0, 0, 0], "base_rate": 0.1,
 }  # fmt: skip
 

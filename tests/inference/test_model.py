@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,10 +127,18 @@ def test_what_lies_beyond_training_is_named_and_what_is_not_measured_is_not(fold
 
 
 def test_members_that_disagree_are_not_stood_behind(tmp_path: Path) -> None:
-    model = load(build(tmp_path, spread_limit=0.0), "cpu")
-    phrase = model.doubtful(model.run(model.background), 0)
-    assert phrase is not None
-    assert phrase.code == "members-disagree"
+    model = load(build(tmp_path), "cpu")
+    answer = model.run(model.background)
+    each, said = answer.members[0, :, -1], float(answer.probability[0, -1])
+    for low, high, code in (
+        (said + 1e-6, float(each.max()) - 1e-6, "members-apart"),
+        (float(each.min()) + 1e-6, said - 1e-6, "members-apart"),
+        (float(each.max()) + 1e-6, 1.0, None),  # all of them on one side, however far apart
+        (0.0, float(each.min()) - 1e-6, None),
+    ):
+        model.calibration = replace(model.calibration, positive=low, negative=high)
+        phrase = model.doubtful(answer, 0)
+        assert (phrase.code if phrase else None) == code
 
 
 def test_a_probability_ordinary_for_both_outcomes_is_not_stood_behind(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def released(artifacts: Path, chosen: Task, table: Table, **other: Any) -> Path:
     graphs = export(blend, table.x[:512])
     calibration = {
         "slope": [1.0] * heads, "intercept": [-1.5] * heads, "chained": False, "nested": heads > 1, "logit_error": 0.1,
-        "widen": [0.0] * 3, "base_rate": 0.2, "alpha": 0.3, "negative": 0.3, "positive": 0.2, "spread_limit": 1.0,
+        "widen": [0.0] * 3, "base_rate": 0.2, "alpha": 0.3, "negative": 0.3, "positive": 0.2,
     }  # fmt: skip
     release = Release(
         name=chosen.name, version=chosen.version, inputs=chosen.inputs, outcomes=chosen.outcomes, hours=chosen.hours,

@@ -16,7 +16,7 @@ from inference.chart import Event, Measurement, Person, Record, Source
 from inference.features import features, layout_for
 from inference.model import load
 from training import leaks, scan
-from training.calibrate import calibrate, nest
+from training.calibrate import calibrate, doubts, nest
 from training.cohorts import ventilation_moments
 from training.export import BATCHES, Blend, ExportUnsound, export, prove
 from training.folding import folds
@@ -280,7 +280,14 @@ def test_limits_call_an_honest_share_indeterminate_and_base_rate_is_the_cohorts(
     fitted = rows.reported & ~rows.too_soon
     assert data["base_rate"] == pytest.approx(rows.y[fitted, -1].mean())
     assert judged.probability[fitted, -1].mean() == pytest.approx(data["base_rate"], abs=0.05)
-    assert 0 < judged.indeterminate["share_members_disagree"] < 0.06
+    assert 0 < judged.indeterminate["share_members_disagree"] <= judged.indeterminate["share"] < 0.5
+
+
+def test_members_far_apart_on_one_side_say_the_same_and_are_not_doubted() -> None:
+    each = np.array([[0.3, 0.5, 0.9], [0.01, 0.02, 0.06], [0.01, 0.15, 0.2], [0.09, 0.09, 0.09]])
+    both, disagree = doubts(each.mean(axis=1), each, positive=0.08, negative=0.1)
+    assert disagree.tolist() == [False, False, True, False]
+    assert both.tolist() == [False, False, False, True]
 
 
 def test_the_background_weighs_every_row_it_stands_for(rows: Table, model: Ensemble) -> None:

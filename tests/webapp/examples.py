@@ -264,7 +264,7 @@ VENTILATION_HIGH = replace(
 VENTILATION_INDETERMINATE = replace(
     VENTILATION_ASSESSED,
     status=Status.INDETERMINATE,
-    reason=Phrase("members-disagree", {"spread": 0.9, "limit": 0.6}),
+    reason=Phrase("members-apart", {"low": 0.081, "high": 0.098, "least": 0.08, "most": 0.63}),
     predictions=(
         Prediction("ventilation-6h", 6, 0.12, 0.03, 0.41, members=(0.03, 0.08, 0.12, 0.31, 0.4)),
         Prediction("ventilation-12h", 12, 0.2, 0.05, 0.56, members=(0.05, 0.11, 0.2, 0.4, 0.55)),

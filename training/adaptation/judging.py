@@ -91,10 +91,10 @@ def judged(rows: Table, logits: Rows, values: Rows, calibration: Mapping[str, An
     z = logits.astype(np.float64) * calibration["slope"] + calibration["intercept"]
     centre = logits.astype(np.float64).mean(axis=1) * calibration["slope"] + calibration["intercept"]
     probability = calibrate.nest(centre + shift)
-    spread = measure.logit(calibrate.nest(z + shift[:, None, :])[:, :, -1]).std(axis=1)
     p = _each(measure.logit(probability[:, -1]) - shift[:, -1])  # the limits move as the answer does
-    both = (p >= calibration["positive"]) & (p <= calibration["negative"])
-    apart = spread > calibration["spread_limit"]
+    both, apart = calibrate.doubts(
+        p, _each(z[:, :, -1]), float(calibration["positive"]), float(calibration["negative"])
+    )
     told, y, doubtful = rows.reported & ~rows.too_soon, rows.y[:, -1], both | apart
     said = {
         "alpha": calibration["alpha"],
@@ -104,7 +104,7 @@ def judged(rows: Table, logits: Rows, values: Rows, calibration: Mapping[str, An
         },
         "share": _share(doubtful[told]),
         "share_both_labels": _share(both[told]),
-        "share_members_disagree": _share(apart[told]),
+        "share_members_disagree": _share((apart & ~both)[told]),
         "determinate_only": measure.figures(y[told & ~doubtful], probability[told & ~doubtful, -1]),
     }
     widen = np.asarray(calibration["widen"][: values.shape[1]], dtype=np.float64)
