@@ -7,7 +7,8 @@ that cannot be read is no time. Refuses nothing: an order that says too little c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from ehr.codes import code_table
@@ -16,6 +17,11 @@ from ehr.moments import NotUsed, instant
 Resource = Mapping[str, Any]
 AT: Final = ("occurrenceDateTime",)  # of a ServiceRequest
 DURING: Final = ("occurrencePeriod", "executionPeriod", "requestedPeriod")  # the latter two of a Task
+
+UNITS: Final = {
+    "s": timedelta(seconds=1), "min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1),
+    "wk": timedelta(weeks=1),
+}  # fmt: skip
 
 
 def said(order: Resource, drafts: Iterable[Resource]) -> tuple[set[tuple[str, str]], str]:
@@ -57,6 +63,46 @@ def times(order: Resource) -> list[tuple[datetime, datetime | None]]:
         if isinstance(period, Mapping) and first is not None:
             stretches.append((first, _moment(period.get("end"))))
     return stretches
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """Done again and again: from when (None: not said), until when, and how far apart (None: not said)."""
+
+    first: datetime | None
+    last: datetime | None
+    apart: timedelta | None
+
+    def falls_within(self, earliest: datetime, latest: datetime) -> bool:
+        """Whether it is done between two moments, as far as is said: what is not said is no reason against it."""
+        if self.last is not None and self.last < earliest:
+            return False
+        if self.first is None or self.first > latest:
+            return self.first is None
+        if self.apart is None or self.first >= earliest:
+            return True
+        behind = -((self.first - earliest) // self.apart)  # turns until the first one that is not too early
+        turn = self.first + behind * self.apart
+        return turn <= latest and (self.last is None or turn <= self.last)
+
+
+def recurrence(order: Resource) -> Recurrence | None:
+    """How an order is repeated; None where it is not, or not in a way that can be read."""
+    timing = order.get("occurrenceTiming")
+    repeat = timing.get("repeat") if isinstance(timing, Mapping) else None
+    if not isinstance(repeat, Mapping):
+        return None
+    bounds = repeat.get("boundsPeriod")
+    said = bounds if isinstance(bounds, Mapping) else {}
+    first = _moment(said.get("start")) or _moment(order.get("authoredOn"))
+    return Recurrence(first, _moment(said.get("end")), _apart(repeat))
+
+
+def _apart(repeat: Resource) -> timedelta | None:
+    period, times, unit = repeat.get("period"), repeat.get("frequency", 1), repeat.get("periodUnit")
+    if unit not in UNITS or not all(isinstance(n, (int, float)) and 0 < n < 1e6 for n in (period, times)):
+        return None
+    return max(UNITS[unit] * (period / times), timedelta(seconds=1))
 
 
 def _moments(order: Resource) -> list[Any]:

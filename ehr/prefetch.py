@@ -53,6 +53,7 @@ BODY_CATEGORY: Final = "&category=vital-signs"  # where a search by code alone i
 ESSENTIAL: Final = frozenset(
     {"patient", "encounters", "vitals", "laboratory"}
 )  # without these there is no chart
+BATCH: Final = "batch-response"
 DENIED: Final = (Unauthorised, NotPermitted, NotFound)  # what the caller's own leave to fetch did not open
 SEARCHED: Final = MappingProxyType(
     {key: query.split("?")[0].split("/")[0] for key, query in (*TEMPLATES.items(), (ORDERS, ORDERS_TEMPLATE))}
@@ -119,7 +120,7 @@ def gather_prefetch(
             short.append(key)
         if outcomes:
             problems += [f"prefetch.{key}: {code}" for code in outcomes]
-            if not isinstance(sent, Mapping) or sent.get("resourceType") == "OperationOutcome":
+            if sent.get("resourceType") == "OperationOutcome" or refusals(sent):
                 failed.append(key)
     lost = [key for key in failed if key in ESSENTIAL]
     if lost:
@@ -179,13 +180,29 @@ def opened(key: str, sent: Any) -> tuple[list[Resource], list[str], bool]:
         entries = []
     if not isinstance(entries, list):
         raise MalformedRequest("has an 'entry' that is no list", f"prefetch.{key}")
-    rows, outcomes = list[Resource](), list[str]()
+    rows, outcomes, cut = list[Resource](), refusals(sent), False
     for row in resources_of(entries):
         if row.get("resourceType") == "OperationOutcome":
             outcomes += issue_codes(row)
+        elif row.get("resourceType") == "Bundle" and sent.get("type") == BATCH:
+            inner, refused, more = opened(key, row)
+            rows, outcomes, cut = [*rows, *inner], [*outcomes, *refused], cut or more
         else:
             rows.append(row)
-    return rows, outcomes, has_more(sent) and not reaches_far(rows)
+    return rows, outcomes, cut or (has_more(sent) and not reaches_far(rows))
+
+
+def refusals(bundle: Resource) -> list[str]:
+    """Codes of the searches that a batch's answer refused, each entry having a status of its own."""
+    entries = bundle.get("entry") if bundle.get("type") == BATCH else None
+    codes: list[str] = []
+    for entry in entries if isinstance(entries, list) else ():
+        response = entry.get("response") if isinstance(entry, Mapping) else None
+        status = response.get("status") if isinstance(response, Mapping) else None
+        if isinstance(response, Mapping) and isinstance(status, str) and status[:1] in ("4", "5"):
+            told = response.get("outcome")
+            codes += (issue_codes(told) if isinstance(told, Mapping) else []) or [f"status {status[:3]}"]
+    return codes
 
 
 def _where(keys: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from ehr.codes import any_word
 from ehr.errors import EhrError
 from ehr.hooks import HookRequest
 from ehr.moments import NotUsed, instant
-from ehr.orders import is_draw, said, times
+from ehr.orders import is_draw, recurrence, said, times
 from ehr.prefetch import ORDERS, Read, opened
 
 Resource = Mapping[str, Any]
@@ -82,11 +82,13 @@ def _then(sought: Sought, order: Resource) -> bool:
     """Whether the order is for the moment sought: it names one near enough, or none and is not of what was done."""
     if sought.earliest is None or sought.latest is None:
         return True
-    named = times(order)
-    if named:
-        return any(
-            first <= sought.latest and (last is None or last >= sought.earliest) for first, last in named
-        )
+    named, again = times(order), recurrence(order)
+    if named and any(
+        first <= sought.latest and (last is None or last >= sought.earliest) for first, last in named
+    ):
+        return True
+    if named or again is not None:
+        return again is not None and again.falls_within(sought.earliest, sought.latest)
     written = _written(order)
     return written is None or sought.since is None or written > sought.since
 

@@ -215,9 +215,11 @@ def loopback(host: str) -> bool:
     if host.lower() == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    inner = getattr(address, "ipv4_mapped", None) or address  # ::ffff:127.0.0.1
+    return bool(inner.is_loopback)
 
 
 def _shown(value: object) -> str:

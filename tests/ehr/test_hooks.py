@@ -446,6 +446,37 @@ def test_an_operation_outcome_is_not_asked_again_and_stops_the_answer_where_it_m
     assert (found.missing, found.problems) == (("conditions",), ("prefetch.conditions: timeout",))
 
 
+def batch(*entries: Body) -> Body:
+    return {"resourceType": "Bundle", "type": "batch-response", "entry": list(entries)}
+
+
+def test_a_batch_that_worked_is_read_search_by_search() -> None:
+    entry = {"resource": bundle(observation("a")), "response": {"status": "200 OK"}}
+    other = {"resource": bundle(observation("b"), total=500), "response": {"status": "200"}}
+    found = collected(full(vitals=batch(entry, other)))  # CONFORMANCE 50
+    assert [row["id"] for row in found.resources] == ["1", "a", "b"]
+    assert found.truncated
+    assert (found.missing, found.problems) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("response", "code"),
+    [
+        ({"status": "403 Forbidden", "outcome": {"issue": [{"code": "forbidden"}]}}, "forbidden"),
+        ({"status": "500"}, "status 500"),
+        ({"status": "404", "outcome": "nothing here"}, "status 404"),
+    ],
+)
+def test_a_refused_search_does_not_hide_in_a_batch_that_is_200(response: Body, code: str) -> None:
+    fine = {"resource": bundle(observation("a")), "response": {"status": "200"}}
+    mixed = batch(fine, {"response": response})
+    with pytest.raises(MissingData) as caught:  # CONFORMANCE 50
+        collected(full(vitals=mixed), allowed=True)
+    assert caught.value.where == "prefetch.vitals"
+    found = collected(full(conditions=mixed))
+    assert (found.missing, found.problems) == (("conditions",), (f"prefetch.conditions: {code}",))
+
+
 @pytest.mark.parametrize("sent", [3, "x", [], {"entry": []}, {"resourceType": "Bundle", "entry": {}}])
 def test_what_is_none_of_the_six_is_malformed(sent: Any) -> None:
     with pytest.raises(MalformedRequest, match=r"prefetch\.vitals"):

@@ -145,3 +145,41 @@ def test_a_gas_is_known_by_the_standard_code_the_sites_own_and_its_words() -> No
     assert stands(GAS, [order(("urn:else", "1"), code={"text": "ARTERIAL BLOOD GAS, left radial"})])
     assert not stands(GAS, [order(("http://loinc.org", "24339-4"))])
     assert not stands(GAS, [])
+
+
+# --- done again and again
+
+
+def every(hours: float, *, start: str | None = None, end: str | None = None, **more: Any) -> Resource:
+    bounds = {name: told for name, told in (("start", start), ("end", end)) if told}
+    repeat = {"frequency": 1, "period": hours, "periodUnit": "h"} | ({"boundsPeriod": bounds} if bounds else {})
+    return order(occurrenceTiming={"repeat": repeat | more})
+
+
+@pytest.mark.parametrize(
+    ("repeated", "found"),
+    [
+        (every(3, start=at(hours=-6)), True),  # -6, -3, now
+        (every(3, start=at(hours=-7)), False),  # -7, -4, -1, +2
+        (every(3, start=at(hours=-6), end=at(hours=-1)), False),  # over
+        (every(3, start=at(hours=2)), False),  # not begun
+        (every(3, start=at(minutes=5)), True),
+        (every(24, start=at(days=-400)), True),
+        (every(6, start=at(hours=-6), frequency=2), True),  # twice in six hours
+        (every(6, start=at(hours=-6), periodUnit="fortnight"), True),  # how far apart cannot be read
+        (every(-1, start=at(hours=-6)), True),
+        (order(occurrenceTiming={"repeat": {"when": ["MORN"]}}, authoredOn=at(hours=-9)), True),
+        (order(occurrenceTiming={"repeat": {"when": ["MORN"]}}, authoredOn=None), True),
+        (order(occurrenceTiming={"repeat": 3}, authoredOn=at(hours=-9)), False),  # no repeat that can be read
+    ],
+)
+def test_a_draw_ordered_again_and_again_stands_for_its_turns(repeated: Resource, found: bool) -> None:
+    assert stands(DRAW, [repeated]) is found
+
+
+def test_a_repeat_beside_named_moments_counts_with_them() -> None:
+    both = every(3, start=at(hours=-7))
+    both["occurrenceTiming"]["event"] = [at(minutes=1)]
+    assert stands(DRAW, [both])
+    both["occurrenceTiming"]["event"] = [at(hours=9)]
+    assert not stands(DRAW, [both])

@@ -293,7 +293,7 @@ def test_a_secret_is_never_repeated_in_a_message(tmp_path: Path) -> None:
     assert "s3cret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8090", "localhost:8090", "[::1]:8090"])
+@pytest.mark.parametrize("host", ["127.0.0.1:8090", "localhost:8090", "[::1]:8090", "[::ffff:127.0.0.1]:80"])
 def test_plain_http_is_for_loopback_in_development(tmp_path: Path, host: str) -> None:  # CONFORMANCE 4
     text = with_line(f'issuer = "http://{host}/fhir"', instead_of="issuer")
     assert len(load(tmp_path, text, production=False)) == 1
@@ -302,7 +302,7 @@ def test_plain_http_is_for_loopback_in_development(tmp_path: Path, host: str) ->
 
 
 @pytest.mark.parametrize(
-    "host", ["ehr.example.org", "localhost.example.org", "10.0.0.5", "127.0.0.1.example.org"]
+    "host", ["ehr.example.org", "localhost.example.org", "10.0.0.5", "127.0.0.1.example.org", "[::ffff:10.0.0.5]"]
 )
 def test_plain_http_elsewhere_is_refused_in_development_too(tmp_path: Path, host: str) -> None:
     with pytest.raises(TenantError, match="loopback"):
