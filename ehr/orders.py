@@ -102,7 +102,8 @@ def _apart(repeat: Resource) -> timedelta | None:
     period, times, unit = repeat.get("period"), repeat.get("frequency", 1), repeat.get("periodUnit")
     if unit not in UNITS or not all(isinstance(n, (int, float)) and 0 < n < 1e6 for n in (period, times)):
         return None
-    return max(UNITS[unit] * (period / times), timedelta(seconds=1))
+    found: timedelta = UNITS[unit] * (period / times)
+    return max(found, timedelta(seconds=1))
 
 
 def _moments(order: Resource) -> list[Any]:

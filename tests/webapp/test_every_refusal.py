@@ -30,6 +30,7 @@ from tests.webapp.refused import (
     told_to_a_program,
     unsent,
     untaken,
+    yesterday,
 )
 
 WITHOUT_REFUSAL = {
@@ -52,6 +53,13 @@ PROGRAMS = (
     Row("half JSON", lambda d: d.house.post(SERVICE, b"{x" + MARK.encode()), 400, "body: ", ELEMENT),
     Row("a list", lambda d: d.house.post(SERVICE, [MARK]), 400, "not an object", ELEMENT),
     Row("a bomb", lambda d: d.house.post(SERVICE, b"[" + b"[]," * 2_000_001), 413, "values", "fewer rows"),
+    Row(
+        "a flood",
+        lambda d: d.house.post(SERVICE, b'{"a":"' + MARK.encode() * 700_000 + b'"}'),
+        413,
+        "capacity",
+        "fewer rows",
+    ),
     Row(
         "a packing",
         lambda d: d.house.post(SERVICE, b"x", **{"Content-Encoding": "gzip"}),
@@ -299,9 +307,11 @@ PEOPLE = (
     Row(
         "a silent hospital", lambda d: d.stormy("error", again), 502, "hospital", "Try again in a few minutes"
     ),
+    Row("one that withholds", lambda d: d.stormy("error", again, status=403), 403, "not permitted", "which permissions"),
     Row("a throttled one", lambda d: d.stormy("throttle", again), 503, "slow down", "Try again in a minute"),
     Row("half an answer", lambda d: d.stormy("malformed", again), 502, "not JSON", HELPLESS),
     Row("a redirect", lambda d: d.stormy("redirect", again), 502, "hospital", HELPLESS),
+    Row("a visit of yesterday", yesterday, 401, "ended", FRESH),  # last: every visit of before is over then
 )
 
 
@@ -324,7 +334,7 @@ def _fair(house: House) -> Iterator[None]:
 
 @pytest.mark.parametrize("row", PROGRAMS, ids=[row.name for row in PROGRAMS])
 def test_a_program_is_told_what_was_wrong_and_what_mends_it(house: House, desk: Desk, row: Row) -> None:
-    # CONFORMANCE 73, 91
+    # CONFORMANCE 51, 73, 91
     answer = row.act(desk)
     assert answer.status_code == row.status, answer.get_data(as_text=True)
     wrong, mend = told_to_a_program(answer)
@@ -337,6 +347,7 @@ def test_a_program_is_told_what_was_wrong_and_what_mends_it(house: House, desk: 
 
 @pytest.mark.parametrize("row", PEOPLE, ids=[row.name for row in PEOPLE])
 def test_a_person_is_told_what_was_wrong_and_what_to_do(house: House, desk: Desk, row: Row) -> None:
+    # CONFORMANCE 12, 51
     answer = row.act(desk)
     assert answer.status_code == row.status, answer.get_data(as_text=True)
     wrong, mend = told_to_a_person(answer)
