@@ -69,7 +69,7 @@ _LABS: Final = (
 TASKS: Final = (
     Task(
         name=VENTILATION,
-        version="0.3.0",
+        version="0.4.0",
         outcomes=("ventilation-6h", "ventilation-12h", "ventilation-24h"),
         hours=(6, 12, 24),
         data_sets=(CHALLENGE_2012, EICU),
@@ -83,7 +83,7 @@ TASKS: Final = (
     ),
     Task(
         name=TROPONIN,
-        version="0.3.0",
+        version="0.4.0",
         outcomes=("troponin-rise-24h",),
         hours=(24,),
         data_sets=(CHALLENGE_2012, CHALLENGE_2019, EICU),
