@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 Series = Sequence[tuple[float, float]]
 SMALL = ("push-bar", "sparkline")  # drawn at the size they are made for
-DOTS = 24  # points of a sparkline, or so: it is four and a half millimetres high
+DOTS = 14  # points of a sparkline, or so: it is four and a half millimetres high
 
 
 def range_bar(
@@ -63,8 +63,8 @@ def push_bar(push: float, largest: float) -> Markup:
     """One push as a bar from the middle: right raises, left lowers. `largest` fills the half."""
     length = 36 * min(abs(push) / largest, 1) if largest > 0 else 0
     x, kind = (40.0, "raises") if push > 0 else (40 - length, "lowers")
-    bar = f'<rect class="{kind}" x="{x:.1f}" y="3" width="{length:.1f}" height="8"/>'
-    return svg("push-bar", 80, 14, f'{bar}<line class="grid" x1="40" y1="0" x2="40" y2="14"/>')
+    bar = f'<rect class="{kind}" x="{x:.4g}" y="3" width="{length:.3g}" height="8"/>'
+    return svg("push-bar", 80, 14, bar)
 
 
 def sparkline(series: Series) -> Markup | None:
@@ -84,10 +84,10 @@ def sparkline(series: Series) -> Markup | None:
         for h, v in zip(hours, values, strict=True)
     ]
     step = max(len(dots) // DOTS, 1)  # the page stays light; first and last stay
-    line = " ".join(f"{x:.0f},{y:.1f}" for x, y in [*dots[:-1:step], dots[-1]])
+    line = " ".join(f"{x:.0f},{y:.0f}" for x, y in [*dots[:-1:step], dots[-1]])
     x, y = dots[-1]
     body = (
-        f'<polyline class="course" points="{line}"/><circle class="last" cx="{x:.1f}" cy="{y:.1f}" r="2.4"/>'
+        f'<polyline class="course" points="{line}"/><circle class="last" cx="{x:.0f}" cy="{y:.0f}" r="2.4"/>'
     )
     return svg("sparkline", 72, 20, body)
 

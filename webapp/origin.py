@@ -11,6 +11,7 @@ from inference.features import BEFORE_UNIT, CARE_UNIT
 from webapp import words
 from webapp.words import say
 
+LOINC: Final = "http://loinc.org|"
 READ_FROM: Final = {
     **dict.fromkeys(("age", "sex"), "Patient"),
     **dict.fromkeys(("hours_in_stay", CARE_UNIT, BEFORE_UNIT), "Encounter"),
@@ -39,13 +40,18 @@ def origin(row: Measurement, zone: tzinfo, as_of: datetime) -> Origin:
         time=f"{words.clock(row.time, zone, as_of)} ({words.offset(row.time, zone)})",
         known=words.clock(row.known, zone, as_of),
         resource=resource(row),
-        code=row.source.code,
+        code=coded(row.source.code),
     )
 
 
 def sent(row: Measurement) -> str:
     """Value and unit as the hospital sent them."""
     return f"{row.source.value_sent}{words.glued(row.source.unit_sent)}"
+
+
+def coded(code: str) -> str:
+    """A code as people write it: "LOINC 8867-4"; another system's with its address."""
+    return f"LOINC {code[len(LOINC) :]}" if code.startswith(LOINC) else code
 
 
 def resource(row: Measurement) -> str:
