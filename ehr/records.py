@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from ehr.bundles import belongs, has_more, issue_codes, more_than, reaches_far
 from ehr.codes import code_table
@@ -41,7 +41,8 @@ THREADS: Final = 4
 MOST_PAGES: Final = 25  # of one search
 MOST_ROWS: Final = 5000
 NEWEST_ROWS: Final = 200  # of the quantities that a cut search did not bring
-CODES_AT_ONCE: Final = 60  # in one such search: about 2 kB of URL
+CODES_AT_ONCE: Final = 60  # in one such search
+ROOM: Final = 2400  # characters of an address that its codes may take: servers and proxies stop at 4,000 or so
 CATEGORIES: Final = "vital-signs,laboratory"
 ASKED_BY_CODE: Final = frozenset({"variable", "coma"})
 NEEDED: Final = frozenset({"vitals", "laboratory"})
@@ -236,7 +237,22 @@ def unseen(rows: Iterable[Mapping[str, Any]], local_codes: Mapping[str, str] = N
     standard = ((system, code) for system, code in code_table().meanings if system == code_table().loinc)
     own = ((system, code) for system, _, code in (key.partition("|") for key in local_codes) if system and code)
     codes = [_token(*each) for each in dict.fromkeys((*own, *standard)) if _missed(words, each, there)]
-    return [tuple(codes[start : start + CODES_AT_ONCE]) for start in range(0, len(codes), CODES_AT_ONCE)]
+    return list(_pieces(codes))
+
+
+def _pieces(codes: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """As many at once as an address holds; a site's own codes may be long ones."""
+    piece: list[str] = []
+    taken = 0
+    for code in codes:
+        length = len(quote(code, safe="")) + len("%2C")
+        if piece and (taken + length > ROOM or len(piece) == CODES_AT_ONCE):
+            yield tuple(piece)
+            piece, taken = [], 0
+        piece.append(code)
+        taken += length
+    if piece:
+        yield tuple(piece)
 
 
 def _missed(words: Lexicon, code: tuple[str, str], there: set[str]) -> bool:

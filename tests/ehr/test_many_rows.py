@@ -108,6 +108,16 @@ def test_quantities_are_asked_for_in_addresses_a_server_takes() -> None:
     assert "http://loinc.org|8867-4" not in {code for piece in unseen(monitor(4)) for code in piece}
 
 
+def test_a_sites_long_codes_are_asked_for_in_addresses_a_server_takes() -> None:
+    long = {f"urn:oid:1.2.840.114350.1.13.861.1.7.5.737384.{n:04d}|MONITOR, HEART RATE é {n}": "hr" for n in range(90)}
+    ward = Ward([row | {"code": {"text": "?"}} for row in monitor(MANY)], [])
+    ward.read(local_codes=long)
+    asked = [r for r in ward.asked if "code" in r.url.params]
+    assert max(len(str(r.url)) for r in asked) < 4000
+    codes = {code for piece in unseen([], long) for code in piece}
+    assert len(codes) > 90 + 100
+
+
 LOCAL = {"urn:site|GCS": "gcs", "urn:site|RESP, total": "rr", "|HFNC 40L": "oxygen_device=face tent"}
 
 

@@ -307,7 +307,7 @@ PEOPLE = (
     Row(
         "a silent hospital", lambda d: d.stormy("error", again), 502, "hospital", "Try again in a few minutes"
     ),
-    Row("one that withholds", lambda d: d.stormy("error", again, status=403), 403, "not permitted", "which permissions"),
+    Row("one that withholds", lambda d: d.stormy("error", again, status=403), 403, "permitted", "which permissions"),
     Row("a throttled one", lambda d: d.stormy("throttle", again), 503, "slow down", "Try again in a minute"),
     Row("half an answer", lambda d: d.stormy("malformed", again), 502, "not JSON", HELPLESS),
     Row("a redirect", lambda d: d.stormy("redirect", again), 502, "hospital", HELPLESS),

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from inference.assessment import TROPONIN, VENTILATION, Reason, State
 from inference.artefact import MANIFEST, newest
+from inference.assessment import TROPONIN, VENTILATION, Reason, State
 from inference.vocabulary import vocabulary
 from tests.webapp import examples, pages
 from tests.webapp.cases import BANNER, PAGES, page, shown
