@@ -9,6 +9,7 @@ as it is done, keyed by the code and the rows it came from: a run that was cut g
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from inference.assessment import TROPONIN, VENTILATION
 from inference.features import Layout, layout_for
 from training import calibrate, forest, learning, network
 from training.adaptation import judging, ways
-from training.adaptation.judging import SCRATCH, TUNED, WAYS, choose, of_release, refitted
+from training.adaptation.judging import SCRATCH, TUNED, WAYS, Choice, choose, of_release, refitted
 from training.adaptation.ways import TUNING, Tuning, fine_tuned, from_scratch, heard, out_of_fold
 from training.export import Blend
 from training.federation.sites import linked
@@ -175,7 +176,7 @@ def drawing(rows: Table, held: NDArray[np.bool_], size: int, seed: int) -> NDArr
 
 def asked(
     made: Base, drawn: Table, x: NDArray[np.float32], seed: int, threads: int, tuning: Tuning
-) -> tuple[Probabilities, str]:
+) -> tuple[Probabilities, Choice]:
     """Headline probability [N,W] of rows that nobody saw, by each way adapted on the drawn ones; and the choice."""
     layout, one, fold = made.layout, made.task, folds(replace_sets(drawn), INNER)
     trainers: dict[str, ways.Train] = {
@@ -192,7 +193,7 @@ def asked(
         name: (laid[name].calibration["slope"][-1], laid[name].calibration["intercept"][-1]) for name in WAYS
     }
     found = [1 / (1 + np.exp(-(raw[name] * lines[name][0] + lines[name][1]))) for name in WAYS]
-    return np.stack(found, axis=1), choose(drawn, laid).name
+    return np.stack(found, axis=1), choose(drawn, laid)
 
 
 def replace_sets(drawn: Table) -> Table:
@@ -216,15 +217,17 @@ def _kept(folder: Path, one: Task, layout: Layout, x: NDArray[np.float32]) -> Bl
     return Blend(model.eval(), forest_of(kept, float(model.offset.item())), SHARE)
 
 
-def _save(path: Path, probability: Probabilities, chosen: str) -> None:
+def _save(path: Path, probability: Probabilities, choice: Choice) -> None:
+    """With what the choice was made from: another rule can be tried on it without training anew."""
     partial = path.with_suffix(".partial.npz")
-    np.savez(partial, probability=probability, chosen=np.array(chosen))
+    seen = {"losses": dict(choice.losses), "excess": dict(choice.excess)}
+    np.savez(partial, probability=probability, chosen=np.array(choice.name), seen=np.array(json.dumps(seen)))
     partial.rename(path)
 
 
 def _key(one: Task, rows: Table, *modules: Any, more: str = "") -> str:
-    """Changes when the answers would: the task, the rows, the code."""
-    said = f"{one} {rows.x.shape} {float(np.nansum(rows.x[:, :3]))} {rows.y.sum()} {more}"
+    """Changes when the answers would: the task, the rows, the code; not with a number of a release."""
+    said = f"{replace(one, version='')} {rows.x.shape} {float(np.nansum(rows.x[:, :3]))} {rows.y.sum()} {more}"
     digest = hashlib.sha256(said.encode())
     for module in modules:
         digest.update(Path(str(module.__file__)).read_bytes())
