@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 Series = Sequence[tuple[float, float]]
 SMALL = ("push-bar", "sparkline")  # drawn at the size they are made for
-DOTS = 14  # points of a sparkline, or so: it is four and a half millimetres high
+DOTS = 12  # points of a sparkline, or so: it is four and a half millimetres high
 
 
 def range_bar(

@@ -184,6 +184,9 @@ def test_from_right_to_left_all_turns_and_nothing_is_cut(visitor: Visitor, plate
             line = shown.locator(".glance > div").first
             term, told = (line.locator(part).bounding_box() for part in ("dt", "dd"))
             assert term["x"] > told["x"]
+            first, last = (shown.locator(".horizons .axis span").nth(place).bounding_box() for place in (0, 2))
+            assert first["x"] < last["x"]  # the scale runs as the bars above it do
+            assert shown.locator(".figure").first.evaluate("each => getComputedStyle(each).direction") == "ltr"
 
 
 # --- the keyboard
