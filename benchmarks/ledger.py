@@ -95,7 +95,8 @@ def _one(
     if at < BEGAN + timedelta(days=DAYS - 2):
         made["outcomes"].append(said | traits | {
             "id": key, "assessment_id": key, "outcome": OUTCOME, "source": "rule",
-            "label": "yes" if happened else "no", "reason": "", "happened_at": at + timedelta(hours=8) if happened else None,
+            "label": "yes" if happened else "no", "reason": "",
+            "happened_at": at + timedelta(hours=8) if happened else None,
             "known_at": at + timedelta(hours=30), "recorded_at": at + timedelta(hours=30), "value": None,
             "reviewer": "", "status": status, "as_of": at, "hours": 24, "probability": probability,
         })  # fmt: skip
