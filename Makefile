@@ -10,6 +10,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 ACROSS := .venv-federated
+METER  := .venv-seismometer
 export EHR_PORT APP_PORT
 
 .PHONY: demo test check lint types conformance golden train federate bench sbom peers clean
@@ -72,10 +73,16 @@ $(VENV)/.train: requirements-train.txt requirements.txt | $(BIN)/python
 	@touch $@
 
 # An environment of its own: Flower pins protobuf and rich below what the app runs on.
+# Epic's seismometer, to prove that it reads what is exported for it.
+$(METER)/.ready: requirements-seismometer.txt | $(BIN)/python
+	$(BIN)/python -m venv $(METER)
+	$(METER)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-seismometer.txt
+	@touch $@
+
 $(ACROSS)/.ready: requirements-federated.txt | $(BIN)/python
 	$(BIN)/python -m venv $(ACROSS)
 	$(ACROSS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-federated.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(ACROSS) var build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ACROSS) $(METER) var build .pytest_cache .mypy_cache .ruff_cache .hypothesis

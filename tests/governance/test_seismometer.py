@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import subprocess
 from datetime import UTC, date
 from pathlib import Path
@@ -17,6 +17,7 @@ from governance.seismometer import FolderThere, write
 from governance.simulated import Year, labelled, play
 from governance.tables import TRAITS
 
+ROOT = Path(__file__).parents[2]
 LOADER = Path(__file__).with_name("load_seismometer.py")
 
 
@@ -75,9 +76,10 @@ def test_a_folder_that_is_there_is_refused_and_a_failed_export_leaves_none(
 
 
 def test_seismometer_itself_reads_the_same_predictions_and_labels(folder: Path, rows: list[Labelled]) -> None:
-    python = shutil.which("python-with-seismometer")
-    if python is None:
-        pytest.skip("no python-with-seismometer on the path: an environment with seismometer 0.5")
+    python = ROOT / ".venv-seismometer" / "bin" / "python"
+    if not python.exists():
+        reason = "seismometer is not installed in .venv-seismometer: make it with 'make .venv-seismometer/.ready'"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
     told = json.loads(subprocess.run([python, LOADER, folder], capture_output=True, check=True).stdout)
     positives = sum(row.label == "yes" for row in rows)
     assert (told["rows"], told["positives"]) == (len(rows), positives)
