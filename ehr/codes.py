@@ -109,6 +109,9 @@ class CodeTable:
     intensive_words: re.Pattern[str]
     care_units: Mapping[Code, str]  # a kind of `CARE_UNITS`, or OTHER_UNIT
     care_unit_names: Mapping[str, str]  # lower-case words, "*" for any ending -> the same
+    departures: Mapping[Code, str]  # how a stay ended: "home", "died", "transferred"
+    races: Mapping[Code, str]
+    ethnicities: Mapping[Code, str]
     conditions: Mapping[Code, str]
     condition_stems: Mapping[str, str]  # ICD-10 stem -> condition
     assays: Mapping[str, Assay]
@@ -187,6 +190,9 @@ def code_table(path: Path = CODES_FILE) -> CodeTable:
         intensive_words=any_word(data["stay"]["intensive_words"]),
         care_units=MappingProxyType(dict(_care_unit_codes(data["care_units"], systems))),
         care_unit_names=MappingProxyType(dict(_care_unit_names(data["care_units"]))),
+        departures=MappingProxyType(_listed(data["departures"], systems)),
+        races=MappingProxyType(_listed(data["races"], systems)),
+        ethnicities=MappingProxyType(_listed(data["ethnicities"], systems)),
         conditions=MappingProxyType(
             {
                 (systems["snomed"], code): name
@@ -212,6 +218,16 @@ def code_table(path: Path = CODES_FILE) -> CodeTable:
         ucum=systems["ucum"],
         loinc=systems["loinc"],
     )
+
+
+def _listed(rows: Mapping[str, Any], systems: Mapping[str, str]) -> dict[Code, str]:
+    """Code -> name, of a table with a row for each name and in it the codes by system."""
+    return {
+        (systems[short], code): name
+        for name, row in rows.items()
+        for short, listed in row.items()
+        for code in listed
+    }
 
 
 def any_word(words: Iterable[str]) -> re.Pattern[str]:

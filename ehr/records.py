@@ -33,6 +33,7 @@ from ehr.errors import (
     NotUnderstood,
     Unauthorised,
 )
+from ehr.laboratory import TROPONINS
 from ehr.lexicon import Lexicon, lexicon
 from ehr.prefetch import ORDERS, ORDERS_TEMPLATE, PATIENT, TEMPLATES, templates
 from ehr.transport import FhirHttp
@@ -46,6 +47,8 @@ ROOM: Final = 2400  # characters of an address that its codes may take: servers 
 CATEGORIES: Final = "vital-signs,laboratory"
 ASKED_BY_CODE: Final = frozenset({"variable", "coma"})
 NEEDED: Final = frozenset({"vitals", "laboratory"})
+AFTER: Final = ("encounters", "procedures", "deviceuse", "devices")  # searched for an outcome, beside codes
+TOLD_BY: Final = frozenset({"oxygen_device", *TROPONINS})
 INCLUDED: Final[Mapping[str, str]] = MappingProxyType({"deviceuse": "DeviceUseStatement:device"})
 OPTIONAL: Final = frozenset({"_sort", "_include", "_count"})  # left out when a server does not take them
 NO_CODES: Final[Mapping[str, str]] = MappingProxyType({})
@@ -103,6 +106,46 @@ def read_orders(http: FhirHttp, patient: str, *, as_of: datetime, quirks: frozen
     return _Search(http, patient, as_of, quirks).rows(ORDERS, kind, dict(parse_qsl(rest)))
 
 
+def read_after(
+    http: FhirHttp,
+    patient: str,
+    *,
+    since: datetime,
+    until: datetime,
+    quirks: frozenset[str] = frozenset(),
+    local_codes: Mapping[str, str] = NO_CODES,
+) -> Reading:
+    """What tells what became of `patient` (a bare id) between two moments: the person, stays, procedures, devices, and
+    by code ventilator settings, oxygen devices and troponins. One search after the other. Raises EhrError.
+    """
+    if not FHIR_ID.fullmatch(patient) or patient in (".", ".."):
+        raise MalformedRequest("is no FHIR id", "patient")
+    search = _Search(http, patient, until, quirks)
+    found = [search.read(key) for key in ("patient", *AFTER)]
+    span = (("date", f"ge{since.isoformat()}"), ("date", f"le{until.isoformat()}"))
+    found += [search.between(codes, span) for codes in after_codes(local_codes)]
+    return Reading(
+        tuple(row for reading in found for row in reading.resources),
+        any(reading.truncated for reading in found),
+        sum(reading.foreign for reading in found),
+        tuple(problem for reading in found for problem in reading.problems),
+    )
+
+
+def after_codes(local_codes: Mapping[str, str] = NO_CODES) -> list[tuple[str, ...]]:
+    """The codes, as a search writes them, of what shows ventilation and of troponins, in pieces a URL can hold."""
+    words = lexicon(local_codes)
+    own = ((system, code) for system, _, code in (key.rpartition("|") for key in local_codes) if system and code)
+    standard = ((system, code) for system, code in code_table().meanings if system == code_table().loinc)
+    codes = [_token(*each) for each in dict.fromkeys((*own, *standard)) if _tells(words, each)]
+    return [tuple(codes[start : start + CODES_AT_ONCE]) for start in range(0, len(codes), CODES_AT_ONCE)]
+
+
+def _tells(words: Lexicon, code: tuple[str, str]) -> bool:
+    meaning = words.meaning(*code)
+    return meaning is not None and (meaning.kind in ("mode", "tidal") or meaning.name in TOLD_BY)
+
+
 class _Search:
     """One patient's searches. Holds nothing that changes: threads share it."""
 
@@ -141,6 +184,17 @@ class _Search:
         except EhrError as error:
             return Reading((), True, 0, (f"Observation by code: {type(error).__name__}",))
         return Reading(tuple(pages.rows), True, pages.foreign, tuple(pages.problems))
+
+    def between(self, codes: tuple[str, ...], span: Iterable[tuple[str, str]]) -> Reading:
+        """All rows of these codes in a span of time."""
+        pages, params = _Pages(self, "Observation"), [("patient", self.patient), ("code", ",".join(codes)), *span]
+        category = ("category", CATEGORIES)
+        try:
+            page = self.http.search("Observation", params, post=self.post)
+        except NotUnderstood:
+            page = self.http.search("Observation", [*params, category], post=self.post)
+        cut = pages.follow(page, dated=False)
+        return Reading(tuple(pages.rows), cut, pages.foreign, tuple(pages.problems))
 
     def _by_code(self, params: Params) -> dict[str, Any]:
         """A search by code; asked again with a category where the server takes none without."""

@@ -266,6 +266,16 @@ outcomes = Table(
     Index("ix_outcomes_by_moment", "tenant", "model", "outcome", "as_of", "id"),
 )
 
+# What a rule could not settle of a prediction, and why: it waits for a person until a review stands in `outcomes`.
+referrals = Table(
+    "referrals",
+    metadata,
+    _assessment(primary_key=True),
+    Column("outcome", String(60), primary_key=True),
+    Column("reason", String(100), nullable=False),  # a code
+    Column("referred_at", Instant, nullable=False),
+)
+
 # The change log: every line names the one before by its digest, so that none can be changed, dropped or moved.
 changes = Table(
     "changes",

@@ -34,6 +34,7 @@ from governance.outcomes import Outcome, Outcomes
 from governance.readings import Reading, Readings
 from governance.store import Store, migrate, open_store, roll_back
 from governance.tables import APPEND_ONLY, assessments, ephemera, metadata
+from governance.waiting import Referral, WaitingList
 from inference.assessment import State
 from tests.governance.answers import KOLKATA, NOON, answer
 from tests.servers import free_port
@@ -365,6 +366,7 @@ def filled(ledger: Ledger) -> None:
     page = PageKind("north", "ventilation-need", "0.2.0", "assessed", "en", "0123456789ab")
     ClarityBook(ledger._store, clock=lambda: NOON).keep(page, 4)
     Daily(ledger._store).keep("north", "ventilation-need", [Summary(NOON.date(), LATENCY, "", 1, mean=4.0)])
+    WaitingList(ledger._store, clock=lambda: NOON).refer([Referral(kept.id, "ventilation-6h", "transferred")])
     watched(ledger._store)
 
 

@@ -1,0 +1,123 @@
+"""What is due for a rule, and what waits for a person: streamed, kept once, gone when it is settled."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from governance import due
+from governance.due import Due
+from governance.errors import LedgerRefusal
+from governance.keys import Pseudonym
+from governance.ledger import Ledger
+from governance.outcomes import Outcome, Outcomes
+from governance.store import Store
+from governance.waiting import Referral, WaitingList
+from inference.assessment import Phrase, State, Status
+from tests.governance.answers import NOON, answer
+
+HOUR = timedelta(hours=1)
+REVIEWER = Pseudonym("ab" * 32)
+
+
+def said(ledger: Ledger, patient: str = "p", tenant: str = "north", **changes: Any) -> str:
+    made = answer(**changes)
+    return ledger.record(made, tenant=tenant, patient=patient, door="hook", state=State.SILENT).id
+
+
+def doubted(ledger: Ledger, patient: str = "p", **changes: Any) -> str:
+    return said(ledger, patient, status=Status.INDETERMINATE, reason=Phrase("stale", {}), **changes)
+
+
+def settle(store: Store, key: str, outcome: str, **changes: Any) -> None:
+    told: dict[str, Any] = {"label": "no", "known_at": NOON + 40 * HOUR} | changes
+    Outcomes(store, clock=lambda: NOON + 48 * HOUR).record(Outcome(key, outcome, **told))
+
+
+def at(store: Store, hours: float, tenant: str = "north") -> Due:
+    return Due(store, tenant, since=NOON - 30 * 24 * HOUR, over=NOON + hours * HOUR)
+
+
+def waiting(store: Store) -> WaitingList:
+    return WaitingList(store, clock=lambda: NOON + 48 * HOUR)
+
+
+def listed(store: Store, **more: Any) -> list[str]:
+    return [each.assessment_id for each in waiting(store).page("north", NOON - 720 * HOUR, **more)]
+
+
+def test_a_prediction_is_due_when_its_own_hours_are_over_and_not_before(ledger: Ledger, store: Store) -> None:
+    key = said(ledger)
+    whose = ledger.pseudonym("north", "p")
+    assert list(at(store, 5.9).patients()) == []
+    assert [(o.assessment_id, o.outcome) for o in at(store, 6).of(whose)] == [(key, "ventilation-6h")]
+    assert [o.outcome for o in at(store, 24).of(whose)] == ["ventilation-6h", "ventilation-24h"]
+    assert at(store, 24).of(whose)[0].end == NOON + 6 * HOUR
+
+
+def test_what_a_rule_settled_or_referred_is_not_due_again(ledger: Ledger, store: Store) -> None:
+    key, whose = said(ledger), ledger.pseudonym("north", "p")
+    settle(store, key, "ventilation-6h")
+    assert [o.outcome for o in at(store, 24).of(whose)] == ["ventilation-24h"]
+    assert waiting(store).refer([Referral(key, "ventilation-24h", "transferred")]) == 1
+    assert waiting(store).refer([Referral(key, "ventilation-24h", "sources-conflict")]) == 0
+    assert at(store, 24).of(whose) == ()
+    assert at(store, 24).count() == 0
+
+
+def test_patients_come_once_each_page_by_page_and_of_one_tenant(
+    ledger: Ledger, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due, "PAGE", 2)
+    for patient in "abcde":
+        said(ledger, patient)
+        said(ledger, patient, as_of=NOON + HOUR)
+    said(ledger, "z", tenant="south")
+    found = list(at(store, 48).patients())
+    assert sorted(found) == sorted({ledger.pseudonym("north", one) for one in "abcde"})
+    assert at(store, 48).count() == 5
+
+
+def test_an_indeterminate_answer_waits_with_its_reason_until_every_outcome_is_settled(
+    ledger: Ledger, store: Store
+) -> None:
+    said(ledger, "sure")
+    key = doubted(ledger)
+    (found,) = waiting(store).page("north", NOON - HOUR)
+    assert (found.assessment_id, found.status, found.reason, found.why) == (key, "indeterminate", "stale", ())
+    settle(store, key, "ventilation-6h")
+    assert listed(store) == [key]
+    settle(store, key, "ventilation-24h")
+    assert listed(store) == []
+    assert waiting(store).one("north", key) is None
+
+
+def test_what_a_rule_referred_waits_for_a_person_and_no_rule_ends_that(ledger: Ledger, store: Store) -> None:
+    key = said(ledger)
+    settle(store, key, "ventilation-6h")
+    waiting(store).refer([Referral(key, "ventilation-24h", "transferred")])
+    (found,) = waiting(store).page("north", NOON - HOUR)
+    assert found.why == (("ventilation-24h", "transferred"),)
+    assert waiting(store).open(key) == (("ventilation-6h", 6), ("ventilation-24h", 24))
+    settle(store, key, "ventilation-24h", source="review", reviewer=REVIEWER)
+    assert listed(store) == []
+    assert waiting(store).open(key) == (("ventilation-6h", 6),)
+
+
+def test_the_list_is_of_one_tenant_oldest_first_and_turns_its_pages(ledger: Ledger, store: Store) -> None:
+    keys = [doubted(ledger, f"p{n}", as_of=NOON + n * HOUR) for n in (2, 0, 1)]
+    in_order = [keys[1], keys[2], keys[0]]
+    assert listed(store) == in_order
+    assert listed(store, most=2) == in_order[:2]
+    assert listed(store, after=(NOON + HOUR, keys[2])) == in_order[2:]
+    assert waiting(store).count("north", NOON - HOUR) == 3
+    assert waiting(store).count("south", NOON - HOUR) == 0
+    assert waiting(store).one("south", keys[0]) is None
+    assert waiting(store).page("north", NOON + 24 * HOUR) == ()
+
+
+def test_a_referral_says_why_by_a_code(ledger: Ledger, store: Store) -> None:
+    with pytest.raises(LedgerRefusal, match="reason"):
+        waiting(store).refer([Referral(said(ledger), "ventilation-6h", "")])
