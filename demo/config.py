@@ -50,7 +50,9 @@ class Settings:
 
     `patients` gives the resources for a moment; None means `demo.patients.everyone`. With `faults` the hidden
     address /_faults exists and requests are remembered, for tests of what an app does in bad weather.
-    `quiet_minutes` is how long the app is asked not to repeat a card here; 0 shows every one.
+    `quiet_minutes` is how long the app is asked not to repeat a card here; 0 shows every one. `later` gives what
+    happens after the moment the patients are told at, each with its time, and stays hidden until then; None means
+    `demo.patients.later` for the authored patients. `wait_hours` is how long the app waits for late charting.
     """
 
     url: str = "http://localhost:8090"
@@ -67,6 +69,8 @@ class Settings:
     largest_page: int = 200
     redate_after: timedelta = timedelta(hours=6)
     quiet_minutes: float = 5
+    later: Callable[[datetime], list[tuple[datetime, Resource]]] | None = None
+    wait_hours: float = 1
 
     @property
     def port(self) -> int:
@@ -109,12 +113,22 @@ def settings_for(ehr_port: int, app_port: int) -> Settings:
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Settings from EHR_PORT (8090), APP_PORT (8000) and EHR_FAULTS (unset). Raises ConfigError."""
+    """Settings from EHR_PORT (8090), APP_PORT (8000), EHR_REDATE_HOURS (6), EHR_FAULTS (unset). Raises ConfigError."""
     ehr_port, app_port = port(environment, "EHR_PORT", 8090), port(environment, "APP_PORT", 8000)
     if ehr_port == app_port:
         raise ConfigError("EHR_PORT and APP_PORT are the same; the hospital and the app need one each")
     settings = settings_for(ehr_port, app_port)
-    return replace(settings, faults=environment.get("EHR_FAULTS", "") not in ("", "0"))
+    redate = timedelta(hours=hours(environment, "EHR_REDATE_HOURS", 6))
+    faults = environment.get("EHR_FAULTS", "") not in ("", "0")
+    return replace(settings, faults=faults, redate_after=redate)
+
+
+def hours(environment: Mapping[str, str], name: str, default: int) -> int:
+    """The whole hours in variable `name`, 1 to 1000. Raises ConfigError when they are none."""
+    told = environment.get(name, "").strip() or str(default)
+    if not told.isdecimal() or not 0 < int(told) <= 1000:
+        raise ConfigError(f"{name} is '{told}'; set it to whole hours between 1 and 1000")
+    return int(told)
 
 
 def port(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -51,7 +51,9 @@ class Hospital:
         self.faults = Faults()
         self.started = settings.clock()
         self._lock = threading.RLock()
-        self._authored = settings.patients or _authored()
+        self._authored = settings.patients or _authored("everyone")
+        self._told_later = settings.later or (_authored("later") if settings.patients is None else _nothing)
+        self._hidden: list[tuple[datetime, Resource]] = []
         self._created: dict[tuple[str, str], Resource] = {}
         self._rows: dict[str, dict[str, Resource]] = {}
         self._of_patient: dict[tuple[str, str], list[Resource]] = {}
@@ -64,12 +66,23 @@ class Hospital:
         with self._lock:
             now = self.clock()
             if self._dated is not None and now - self._dated < self.settings.redate_after:
+                self._reveal(now)
                 return
             self._round, self._dated = self._round + 1, now
             rows: dict[str, dict[str, Resource]] = {}
             for resource in [*map(self._stamped, self._authored(now)), *self._created.values()]:
                 rows.setdefault(str(resource["resourceType"]), {})[str(resource["id"])] = resource
             self._rows, self._of_patient = rows, _by_patient(rows)
+            self._hidden = [(when, self._stamped(row)) for when, row in self._told_later(now)]
+
+    def _reveal(self, now: datetime) -> None:
+        """What was to happen later and has happened by `now`; a row with a known id is its new version."""
+        come = [row for when, row in self._hidden if when <= now]
+        if come:
+            self._hidden = [(when, row) for when, row in self._hidden if when > now]
+            for row in come:
+                self._rows.setdefault(str(row["resourceType"]), {})[str(row["id"])] = row
+            self._of_patient = _by_patient(self._rows)
 
     def _stamped(self, resource: Resource) -> Resource:
         when = next((resource[name] for name in WHEN if isinstance(resource.get(name), str)), None)
@@ -184,9 +197,13 @@ class Hospital:
                 raise Refused(400, "not-found", f"a reference to a {told.partition('/')[0]} that is not here")
 
 
-def _authored() -> Callable[[datetime], list[Resource]]:
-    everyone: Callable[[datetime], list[Resource]] = import_module(AUTHORED).everyone
-    return everyone
+def _authored(name: str) -> Callable[[datetime], list[Any]]:
+    told: Callable[[datetime], list[Any]] = getattr(import_module(AUTHORED), name)
+    return told
+
+
+def _nothing(_: datetime) -> list[tuple[datetime, Resource]]:
+    return []
 
 
 def _by_patient(rows: dict[str, dict[str, Resource]]) -> dict[tuple[str, str], list[Resource]]:

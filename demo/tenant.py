@@ -5,8 +5,12 @@ It is text in the app's documented format; nothing of the app is imported.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from demo.config import Settings
 
@@ -17,12 +21,21 @@ SCOPES: Final = (
     "patient/RiskAssessment.c",
 )
 
+BACKEND_SCOPES: Final = (
+    "system/Patient.rs", "system/Encounter.rs", "system/Observation.rs", "system/Procedure.rs", "system/Device.rs",
+    "system/DeviceUseStatement.rs",
+)
+BACKEND_KEY: Final = "keys/demo-backend.pem"
+REVIEWERS: Final = ("Practitioner/okafor", "Practitioner/iyer")
+
 OFFERS: Final = ("repeat-troponin", "arterial-blood-gas", "venous-blood-gas", "respiratory-review")
 
 
 def tenant_file(settings: Settings) -> str:
     """The tenant as TOML."""
-    scopes, offers = (", ".join(f'"{one}"' for one in listed) for listed in (SCOPES, OFFERS))
+    scopes, offers, backend, reviewers = (
+        ", ".join(f'"{one}"' for one in listed) for listed in (SCOPES, OFFERS, BACKEND_SCOPES, REVIEWERS)
+    )
     return f"""\
 # Written by the demonstration at every start; changes here are lost.
 id = "demo"
@@ -45,6 +58,17 @@ algorithms = ["ES384"]
 quiet_minutes = {settings.quiet_minutes:g}
 suggestions = [{offers}]
 
+[backend]
+client_id = "ordertime-backend"
+auth = "private_key_jwt"
+signing_key_file = "{BACKEND_KEY}"
+scopes = [{backend}]
+
+[follow_up]
+wait_hours = {settings.wait_hours:g}
+calls_a_minute = 1200
+reviewers = [{reviewers}]
+
 [models.ventilation-need]
 state = "demonstration"
 threshold = 0.2
@@ -56,8 +80,19 @@ threshold = 0.3
 
 
 def write_tenant(settings: Settings, folder: Path) -> Path:
-    """Write demo.toml into `folder`, whole or not at all; returns its path."""
+    """Write demo.toml into `folder`, whole or not at all, and beside it the key it names; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
+    _keep_key(folder / BACKEND_KEY)
     path, draft = folder / "demo.toml", folder / "demo.toml.draft"
     draft.write_text(tenant_file(settings), encoding="utf-8")
     return draft.replace(path)
+
+
+def _keep_key(path: Path) -> None:
+    """A key for the app's backend services, readable by its owner only; one that is there stays."""
+    if path.exists():
+        return
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    made = ec.generate_private_key(ec.SECP384R1())
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -29,6 +29,7 @@ from ehr.errors import (
     ForeignAddress,
     MalformedAnswer,
     MalformedRequest,
+    NotFound,
     NotPermitted,
     NotUnderstood,
     Unauthorised,
@@ -48,6 +49,7 @@ CATEGORIES: Final = "vital-signs,laboratory"
 ASKED_BY_CODE: Final = frozenset({"variable", "coma"})
 NEEDED: Final = frozenset({"vitals", "laboratory"})
 AFTER: Final = ("encounters", "procedures", "deviceuse", "devices")  # searched for an outcome, beside codes
+SPARED: Final = frozenset({"deviceuse", "devices"})
 TOLD_BY: Final = frozenset({"oxygen_device", *TROPONINS})
 INCLUDED: Final[Mapping[str, str]] = MappingProxyType({"deviceuse": "DeviceUseStatement:device"})
 OPTIONAL: Final = frozenset({"_sort", "_include", "_count"})  # left out when a server does not take them
@@ -116,12 +118,14 @@ def read_after(
     local_codes: Mapping[str, str] = NO_CODES,
 ) -> Reading:
     """What tells what became of `patient` (a bare id) between two moments: the person, stays, procedures, devices, and
-    by code ventilator settings, oxygen devices and troponins. One search after the other. Raises EhrError.
+    by code ventilator settings, oxygen devices and troponins. One search after the other.
+
+    A server that has no device uses, or shows none, is done without. Raises EhrError for anything else that fails.
     """
     if not FHIR_ID.fullmatch(patient) or patient in (".", ".."):
         raise MalformedRequest("is no FHIR id", "patient")
     search = _Search(http, patient, until, quirks)
-    found = [search.read(key) for key in ("patient", *AFTER)]
+    found = [search.person(), *map(search.needed, AFTER)]
     span = (("date", f"ge{since.isoformat()}"), ("date", f"le{until.isoformat()}"))
     found += [search.between(codes, span) for codes in after_codes(local_codes)]
     return Reading(
@@ -157,7 +161,7 @@ class _Search:
         """One key's rows; an error that the chart can do without becomes a problem."""
         kind, params = query(key, self.patient, self.quirks)
         try:
-            return self._person() if key == "patient" else self.rows(key, kind, params)
+            return self.person() if key == "patient" else self.rows(key, kind, params)
         except Unauthorised:
             raise
         except EhrError as error:
@@ -167,6 +171,16 @@ class _Search:
             # What the server lacks or withholds cannot be cut short; what it failed to send was.
             cut = isinstance(error, EhrUnavailable)
             return Reading((), cut, 0, (f"{kind}: {type(error).__name__}",))
+
+    def needed(self, key: str) -> Reading:
+        """One key's rows; only what a server need not have may be missing."""
+        kind, params = query(key, self.patient, self.quirks)
+        try:
+            return self.rows(key, kind, params)
+        except (NotFound, NotPermitted, NotUnderstood) as error:
+            if key not in SPARED:
+                raise
+            return Reading((), problems=(f"{kind}: {type(error).__name__}",))
 
     def newest(self, codes: tuple[str, ...]) -> Reading:
         """The newest rows of these codes ("system|code"): one page, whatever else there is."""
@@ -203,7 +217,8 @@ class _Search:
         except NotUnderstood:
             return self.http.search("Observation", {**params, "category": CATEGORIES}, post=self.post)
 
-    def _person(self) -> Reading:
+    def person(self) -> Reading:
+        """The Patient itself."""
         row = self.http.get(f"Patient/{self.patient}")
         if row.get("resourceType") != "Patient":
             raise MalformedAnswer("the answer is no Patient", "Patient")

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from ehr.card_policy import CardPolicy
+from ehr.follow_policy import FollowPolicy
 from ehr.keys import SigningKey
 from ehr.laboratory import LaboratoryAssay
 from inference.assessment import TROPONIN, VENTILATION, State
@@ -111,6 +112,7 @@ class Tenant:
         default_factory=lambda: {name: ModelPolicy() for name in MODELS}
     )
     cards: CardPolicy = field(default_factory=CardPolicy)
+    follow_up: FollowPolicy = field(default_factory=FollowPolicy)
     time_zone: str = "UTC"
     write_back: frozenset[str] = frozenset()
     note_type: str = "11506-3"  # LOINC of a note that is written back: progress note

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ehr.card_policy import read_card_policy
 from ehr.errors import TenantError
+from ehr.follow_policy import read_follow_policy
 from ehr.keys import SigningKey, UnusableKey, read_key
 from ehr.laboratory import SEXES, TROPONINS, LaboratoryAssay
 from ehr.scopes import in_style
@@ -72,6 +73,7 @@ def load_tenant(path: Path, *, production: bool) -> Tenant:
         confirmed_assays=frozenset(table.texts("confirmed_assays", allowed=_assays())),
         models=_models(table.table("models")),
         cards=read_card_policy(table.table("cards")),
+        follow_up=read_follow_policy(table.table("follow_up")),
         time_zone=_zone(table),
         write_back=frozenset(table.texts("write_back", allowed=WRITABLE)),
         note_type=_loinc(table, "note_type", "11506-3"),

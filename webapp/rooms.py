@@ -28,6 +28,7 @@ from governance.ledger import Ledger
 from governance.outcomes import Outcomes
 from governance.readings import Readings
 from governance.store import Store, migrate, open_store
+from governance.waiting import WaitingList
 from inference import model as models_of_inference
 from inference.assessment import TROPONIN, VENTILATION
 from inference.model import Model
@@ -108,6 +109,11 @@ class Rooms:
     def outcomes(self) -> Outcomes:
         """What became of the patients."""
         return Outcomes(self.store, clock=self.clock)
+
+    @cached_property
+    def waiting(self) -> WaitingList:
+        """What waits for a person."""
+        return WaitingList(self.store, clock=self.clock)
 
     @cached_property
     def readings(self) -> Readings:

@@ -11,8 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from demo.patients import chest_pain, lungs, nerves, puzzles, wards
+from demo.patients.afterwards import later
 from demo.patients.staff import everybody
 from demo.patients.story import Story
+
+__all__ = ["STORIES", "everyone", "later"]
 
 STORIES: Mapping[str, Callable[[datetime], Story]] = {
     "pneumonia-worsening": lungs.pneumonia,

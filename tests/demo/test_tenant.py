@@ -18,11 +18,16 @@ def test_the_app_reads_the_tenant_file_and_finds_this_hospital_in_it(tmp_path: P
     assert tenant.frame_ancestors == ("http://localhost:18090",)
     assert {policy.state for policy in tenant.models.values()} == {"demonstration"}
     (caller,) = tenant.cds_clients
+    assert tenant.backend is not None
+    assert tenant.backend.client_id in {one.client_id for one in settings.clients if not one.redirect_uris}
+    assert tenant.follow_up.reviewers == {"Practitioner/okafor", "Practitioner/iyer"}
+    key = tmp_path / "tenants" / "keys" / "demo-backend.pem"
+    assert key.stat().st_mode & 0o077 == 0
     assert (caller.iss, caller.jwks_url) == (settings.url, f"{settings.url}/cds-client/jwks.json")
 
 
 def test_writing_it_again_leaves_one_whole_file(tmp_path: Path) -> None:
     for ports in ((18090, 18000), (18091, 18001)):
         write_tenant(settings_for(*ports), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["demo.toml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo.toml", "keys"]
     assert len(load_tenants(tmp_path, production=False)) == 1
