@@ -28,6 +28,7 @@ DEEDS: Final[Mapping[str, tuple[tuple[str, str], str, tuple[str, str, str] | Non
         "released": (RECORD, "R", (LIFECYCLE, "disclose", "Disclose Record Lifecycle Event")),
         "written": (RECORD, "C", (LIFECYCLE, "transmit", "Transmit Record Lifecycle Event")),
         "opinion": (RECORD, "U", None),
+        "labelled": (RECORD, "U", None),
         "hook": (RECORD, "R", (LIFECYCLE, "access", "Access/View Record Lifecycle Event")),
         "feedback": (RECORD, "U", None),
         "refused": (("110113", "Security Alert"), "E", None),

@@ -30,6 +30,7 @@ KINDS: Final = frozenset(
         "released",
         "written",
         "opinion",
+        "labelled",
         "closed",
         "hook",
         "feedback",

@@ -119,6 +119,14 @@ class Outcomes:
         with self._store.writing() as connection:
             return tuple(self._tried(connection, told) for told in many)
 
+    def settled(self, assessment_id: str) -> tuple[tuple[str, str, datetime | None], ...]:
+        """What stands for each outcome of one answer: its name, label and moment, the shortest hours first."""
+        o = outcomes.c
+        query = select(o.outcome, o.label, o.happened_at).where(o.assessment_id == assessment_id, _standing())
+        with self._store.reading() as connection:
+            found = connection.execute(query.order_by(o.hours, o.outcome))
+            return tuple((outcome, label, at) for outcome, label, at in found)
+
     def labelled(
         self,
         tenant: str,

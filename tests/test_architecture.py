@@ -24,9 +24,9 @@ HEAVY = {"torch", "shap", "lightgbm", "pandas", "sklearn"}
 FACES = (
     *("cards", "result", "answer", "reasons", "bedside", "handout", "about", "charts", "words", "question"),
     *("repeats", "writes", "look", "plots", "glance", "hours", "nextdraw", "peers", "plain", "provenance"),
-    *("origin", "supposing", "telling", "matrix", "opinions"),
+    *("origin", "supposing", "telling", "matrix", "opinions", "queue_view"),
 )
-DOORS = ("hooks", "launch", "pages", "models", "sources", "gallery", "cli", "clear")
+DOORS = ("hooks", "launch", "pages", "models", "sources", "gallery", "cli", "clear", "queue")
 
 
 def modules(room: str) -> Iterator[Path]:

@@ -36,6 +36,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
         models,
         ops,
         pages,
+        queue,
         security,
         sources,
     )
@@ -63,6 +64,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     models.install(app)  # /about
     sources.install(app)  # /assessments/<id>/values
     governing.install(app)  # /gate/<site>
+    queue.install(app)  # /queue: what waits for a person
     clear.install(app)  # /c: how clear was the patient's page, for its readers
     if settings.mode == "demonstration":
         gallery.install(app)  # /gallery: every state of every face

@@ -50,7 +50,7 @@ def test_a_run_that_was_killed_is_run_again_finds_everything_once_and_then_nothi
     killed.communicate()
     at.tenant(lambda text: text.replace("calls_a_minute = 300", "calls_a_minute = 6000"))
     before = len(at.settled()) + len(at.referred())
-    assert 0 < before
+    assert before > 0
 
     again = at.run("follow-up")
     assert again.returncode == 0, again.stderr
