@@ -119,6 +119,13 @@ class Outcomes:
         with self._store.writing() as connection:
             return tuple(self._tried(connection, told) for told in many)
 
+    def told_of(self, tenant: str) -> tuple[tuple[str, str], ...]:
+        """Every model and outcome of which something is settled at `tenant`."""
+        o = outcomes.c
+        query = select(o.model, o.outcome).where(o.tenant == tenant).distinct().order_by(o.model, o.outcome)
+        with self._store.reading() as connection:
+            return tuple((model, outcome) for model, outcome in connection.execute(query))
+
     def settled(self, assessment_id: str) -> tuple[tuple[str, str, datetime | None], ...]:
         """What stands for each outcome of one answer: its name, label and moment, the shortest hours first."""
         o = outcomes.c

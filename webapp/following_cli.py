@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
 from flask import Flask
-from flask.cli import with_appcontext
+from flask.cli import AppGroup, with_appcontext
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from ehr.errors import TenantError, UnknownIssuer
 from ehr.tenants import Tenant
 from governance.errors import GovernanceError
+from webapp import labels as data
 from webapp.following import Job, Summary
 from webapp.rooms import Rooms, here
 
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"])
 USUAL = timedelta(days=35)
+labels = AppGroup("labels", help="What became of the patients, as data.")
 
 
 def install(app: Flask) -> None:
     """Add the commands to the flask command line."""
     app.cli.add_command(follow_up)
+    app.cli.add_command(labels)
 
 
 @click.command("follow-up")
@@ -42,7 +46,7 @@ def follow_up(tenant: str, since: datetime | None, limit: int, minutes: float) -
     75 something is (run again), 1 a fault.
     """
     rooms, console = here(), Console(stderr=True)
-    start = rooms.clock() - USUAL if since is None else since if since.tzinfo else since.replace(tzinfo=UTC)
+    start = _zoned(since) or rooms.clock() - USUAL
     summaries = []
     for site in _sites(rooms, tenant):
         if site.backend is None:
@@ -57,6 +61,41 @@ def follow_up(tenant: str, since: datetime | None, limit: int, minutes: float) -
         raise SystemExit(1)
     statuses = {summary.status for summary in summaries}
     raise SystemExit(1 if 1 in statuses else max(statuses, default=0))
+
+
+@labels.command("export")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.jsonl or .parquet")
+@click.option("--tenant", default="", help="One hospital's alone, by its id.  [default: all]")
+@click.option("--since", type=MOMENT, help="Answers from then on: a day (UTC), or ISO 8601 with a zone.")
+@click.option(
+    "--procedures",
+    is_flag=True,
+    help="Only the beginnings of ventilation that persons found, as Procedures for the folder of a bulk export "
+    "(FILE is Procedure-labels.ndjson): `python -m training adapt` reads them. Names patients.",
+)
+@with_appcontext
+def export(out: Path, tenant: str, since: datetime | None, procedures: bool) -> None:
+    """Every label that stands, a person's before a rule's; pseudonymous unless --procedures is given."""
+    rooms = here()
+    sites = [site.id for site in _sites(rooms, tenant)]
+    if procedures and len(sites) != 1:
+        raise click.ClickException("--procedures is for one hospital's export: name it by --tenant")
+    found = data.standing(rooms.outcomes, sites, _zoned(since))
+    try:
+        if not procedures:
+            click.echo(f"{data.export(found, out)} labels in {out}", err=True)
+            return
+        told = data.beginnings(found, rooms.ledger, out)
+    except (data.LabelsError, GovernanceError) as error:
+        raise click.ClickException(str(error)) from None
+    without = ", ".join(f"{label} {count}" for label, count in sorted(told.without.items())) or "none"
+    click.echo(f"{told.written} beginnings in {out}, which names patients; labels without a row: {without}", err=True)
+    if told.unreadable:
+        raise click.ClickException(f"{told.unreadable} labels are of patients who cannot be opened with this secret")
+
+
+def _zoned(moment: datetime | None) -> datetime | None:
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _followed(job: Job, console: Console) -> Summary:
