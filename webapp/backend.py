@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
+
+import httpx
 
 from ehr import smart
 from ehr.endpoints import Endpoints
@@ -20,6 +23,7 @@ from ehr.records import Reading, read_after
 from ehr.scopes import permissions
 from ehr.tenants import Tenant
 from ehr.transport import Budget, FhirHttp
+from governance.outcomes import FORGIVEN
 from webapp.rooms import Rooms
 
 NEEDED: Final = ("Patient", "Encounter", "Observation", "Procedure")
@@ -61,14 +65,15 @@ class Backend:
     budget: Budget
     _endpoints: Endpoints | None = None
     _grant: smart.Grant | None = field(default=None, repr=False)
+    _apart: timedelta = timedelta(0)  # how far the hospital's clock was ahead of ours when it last answered
 
     @contextmanager
     def paced(self) -> Iterator[None]:
-        """The site's pace kept by every call within."""
+        """The site's pace kept by every call within, and its clock looked at."""
         http = self.rooms.http
         before = dict(http.event_hooks)
         pace = Pace(self.tenant.follow_up.calls_a_minute, self.budget.clock, self.rooms.wait)
-        http.event_hooks = {"request": [pace]}
+        http.event_hooks = {"request": [pace], "response": [self._clocked]}
         try:
             yield
         finally:
@@ -93,6 +98,25 @@ class Backend:
                 self._wait(max(error.retry_after, SHORTEST_WAIT * 2**patience))
         raise OutOfTime
 
+    def _clocked(self, response: httpx.Response) -> None:
+        """Compare the clocks, where the answer says when it was given (RFC 9110, Date)."""
+        try:
+            said = parsedate_to_datetime(response.headers.get("date", ""))
+        except ValueError:
+            return
+        if said.tzinfo is not None:
+            self._apart = said - self.rooms.clock()
+
+    def _check_clock(self) -> None:
+        """Raises SiteFault: with clocks apart, what came before an answer could pass for what came after it."""
+        if abs(self._apart) > FORGIVEN:
+            minutes = self._apart / timedelta(minutes=1)
+            way = "ahead of" if minutes > 0 else "behind"
+            raise SiteFault(
+                f"clock-skew: the hospital's clock is {abs(minutes):.0f} minutes {way} ours: set the clocks right, "
+                "outcomes would be dated wrong"
+            )
+
     def _wait(self, seconds: float) -> None:
         if seconds >= self.budget.left():
             raise OutOfTime
@@ -113,7 +137,7 @@ class Backend:
             quirks=self.tenant.quirks,
         )
         try:
-            return read_after(
+            found = read_after(
                 http,
                 patient,
                 since=since,
@@ -121,6 +145,8 @@ class Backend:
                 quirks=self.tenant.quirks,
                 local_codes=self.tenant.local_codes,
             )
+            self._check_clock()
+            return found
         except BudgetSpent:
             if self.budget.left() <= 0:
                 raise OutOfTime from None

@@ -105,6 +105,13 @@ class Followed:
             return list(connection.execute(select(*columns)))
 
 
+def built(folder: Path) -> Path:
+    """Small synthetic models, which tests of a module may share."""
+    for name in (VENTILATION, TROPONIN):
+        build(folder, name)
+    return folder
+
+
 @contextmanager
 def serving(app: Any, port: int = 0) -> Iterator[Any]:
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=Quiet)
@@ -119,11 +126,9 @@ def serving(app: Any, port: int = 0) -> Iterator[Any]:
 
 
 @contextmanager
-def followed(folder: Path, database: str) -> Iterator[Followed]:
-    """The house on real ports, its ledger in `database`."""
-    for name in (VENTILATION, TROPONIN):
-        build(folder / "artifacts", name)
-    models = {name: load(newest(folder / "artifacts", name), "cpu") for name in (VENTILATION, TROPONIN)}
+def followed(folder: Path, database: str, artifacts: Path) -> Iterator[Followed]:
+    """The house on real ports, its ledger in `database`; `artifacts` as `built` makes them."""
+    models = {name: load(newest(artifacts, name), "cpu") for name in (VENTILATION, TROPONIN)}
     clock = Clock()
     with serving(lambda *_: []) as ehr, serving(lambda *_: []) as web:
         told = replace(
@@ -139,7 +144,7 @@ def followed(folder: Path, database: str) -> Iterator[Followed]:
             "ORDERTIME_SECRET_KEY": SECRET,
             "ORDERTIME_TENANTS": str(folder / "tenants"),
             "DATABASE_URL": database,
-            "ORDERTIME_ARTIFACTS": str(folder / "artifacts"),
+            "ORDERTIME_ARTIFACTS": str(artifacts),
             "ORDERTIME_HOOK_DEADLINE": "20",
         }
         rooms = Rooms(from_environment(environment), clock=clock, models=models)

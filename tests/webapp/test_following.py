@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import postgres_at, postgres_url  # noqa: F401
-from tests.webapp.followed import Followed, followed
+from tests.webapp.followed import Followed, built, followed
 
 SETTLED = {
     ("pneumonia-worsening", "ventilation-24h"): ("yes", "began-procedure"),
@@ -30,11 +30,16 @@ REFERRED = {
 }
 
 
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.mktemp("artifacts"))
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Followed]:
+def at(request: pytest.FixtureRequest, tmp_path: Path, artifacts: Path) -> Iterator[Followed]:
     sqlite = f"sqlite:///{tmp_path}/ledger.db"
     database = sqlite if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
-    with followed(tmp_path, database) as found:
+    with followed(tmp_path, database, artifacts) as found:
         yield found
 
 
