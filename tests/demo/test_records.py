@@ -227,3 +227,22 @@ def test_the_granted_scope_keeps_the_order_and_drops_repeats() -> None:
     assert granted("b a b patient/Patient.rs patient/Patient.sr", {"a", "b", "patient"}) == (
         "b a patient/Patient.rs"
     )
+
+
+def test_what_happens_later_is_hidden_until_its_time_and_a_known_row_gets_its_new_version() -> None:
+    def later(now: datetime) -> list[tuple[datetime, Resource]]:
+        stay = next(row for row in small_ward(now) if row["id"] == "stay-ann")
+        left = {**stay, "status": "finished"}
+        done = {"resourceType": "Procedure", "id": "tube", "subject": {"reference": "Patient/ann"}}
+        return [(now + timedelta(hours=2), done), (now + timedelta(hours=4), left)]
+
+    clock = Clock()
+    told = replace(settings_for(8090, 8000), patients=small_ward, later=later, clock=clock)
+    hospital = Hospital(told)
+    here, gone = "in-progress", "finished"
+    for hours, seen, status in ((0, 0, here), (1.9, 0, here), (2, 1, here), (4, 1, gone)):
+        clock.now = NOON + timedelta(hours=hours)
+        assert len(hospital.search("Procedure", {"patient": "ann"})) == seen
+        assert [row["status"] for row in hospital.search("Encounter", {"patient": "ann"})] == [status]
+    clock.now = NOON + timedelta(hours=6)  # the ward is dated afresh: nothing has happened yet
+    assert hospital.search("Procedure", {"patient": "ann"}) == []
