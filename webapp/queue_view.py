@@ -17,6 +17,7 @@ from webapp.plain import PlainRow
 from webapp.words import say
 
 LABELS: Final = ("yes", "no", "early", "unknown")
+OUTCOMES: Final = ("ventilation", "troponin-rise")
 SHORT: Final = 8  # characters of an answer's id that people read to one another
 
 
@@ -71,8 +72,15 @@ def reasons(status: str, reason: str, phrase: Phrase | None, why: Iterable[tuple
     for outcome, code in why:
         by_reason.setdefault(code, []).append(outcome)
     for code, outcomes in by_reason.items():
-        said.append(say("en", "queue.referred", outcomes=", ".join(outcomes), why=why_open(code)))
+        told = [named(outcome) for outcome in sorted(outcomes, key=lambda name: (len(name), name))]
+        said.append(say("en", "queue.referred", outcomes=words.listed(told), why=why_open(code)))
     return tuple(said)
+
+
+def named(outcome: str) -> str:
+    """An outcome in words, as the result page has them: "ventilation within 24 h"."""
+    kind, _, hours = outcome.rpartition("-")
+    return say("en", f"queue.outcome.{kind}", hours=hours.removesuffix("h")) if kind in OUTCOMES else outcome
 
 
 def why_open(code: str) -> str:
@@ -106,16 +114,18 @@ def item(
         whose=patient,
         as_of=words.moment(as_of, zone),
         why=why,
-        settled=tuple(
-            say("en", "queue.settled", outcome=outcome, label=say("en", f"queue.label.{label}"), at=_at(moment, zone))
-            for outcome, label, moment in settled
-        ),
+        settled=tuple(_settled(*each, zone) for each in settled),
         plain=plain,
         choices=tuple(Choice(value, say("en", f"queue.choose.{model}.{value}")) for value in _labels(model)),
         question=say("en", f"queue.question.{model}"),
         zone=zone_name,
         label_url=label_url,
     )
+
+
+def _settled(outcome: str, label: str, moment: datetime | None, zone: tzinfo) -> str:
+    told = say("en", f"queue.label.{label}")
+    return say("en", "queue.settled", outcome=words.capital(named(outcome)), label=told, at=_at(moment, zone))
 
 
 def _labels(model: str) -> tuple[str, ...]:
