@@ -17,10 +17,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from governance.figures import ASSESSED, SEED, Days, days_of, per_patient
+from governance.figures import ASSESSED, SEED, Days, Gathering, per_patient
 from governance.intervals import Rate, rates
 from governance.outcomes import NO, YES, Labelled
-from governance.series import Case, cases
+from governance.series import Case, Cases
 from governance.tables import TRAITS
 
 AUDITED: Final = tuple(trait for trait in TRAITS if trait != "care_unit")
@@ -74,32 +74,74 @@ class Audit:
         )
 
 
+class Auditing:
+    """An audit as rows stream by, oldest first: what is held grows with patient-days, never with whole rows."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._groups: dict[tuple[str, str], _Group] = {}
+
+    def add(self, row: Labelled) -> None:
+        """Count one settled prediction in each of its groups; one that is not settled is in none."""
+        if row.label not in (YES, NO):
+            return
+        for trait in AUDITED:
+            key = (trait, getattr(row, trait))
+            group = self._groups.get(key)
+            if group is None:
+                group = self._groups[key] = _Group(self._zone)
+            group.add(row)
+
+    def found(self, threshold: float, *, smallest: int = SMALLEST, seed: int = SEED) -> Audit:
+        """The audit at `threshold` of what was added."""
+        cells: list[Cell] = []
+        for trait in AUDITED:
+            groups = {value: group for (of, value), group in self._groups.items() if of == trait}
+            if set(groups) - {UNKNOWN}:
+                cells += _trait(trait, groups, threshold, smallest, seed)
+        return Audit(threshold, smallest, tuple(cells))
+
+
 def audit(
     rows: Iterable[Labelled], zone: tzinfo, threshold: float, *, smallest: int = SMALLEST, seed: int = SEED
 ) -> Audit:
     """The audit of settled predictions, oldest first, at `threshold`."""
-    kept = [row for row in rows if row.label in (YES, NO)]
-    cells: list[Cell] = []
-    for trait in AUDITED:
-        groups: dict[str, list[Labelled]] = {}
-        for row in kept:
-            groups.setdefault(getattr(row, trait), []).append(row)
-        if set(groups) - {UNKNOWN}:
-            cells += _trait(trait, groups, zone, threshold, smallest, seed)
-    return Audit(threshold, smallest, tuple(cells))
+    auditing = Auditing(zone)
+    for row in rows:
+        auditing.add(row)
+    return auditing.found(threshold, smallest=smallest, seed=seed)
+
+
+class _Group:
+    """One value of one trait: its patient-days, its cases of calibration, and answers sent to a person."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self.gathering, self.fits = Gathering(zone), Cases(zone)
+        self._sent: dict[str, list[int]] = {}  # by patient in order of coming: sent to a person, answers
+
+    def add(self, row: Labelled) -> None:
+        self.gathering.add(row)
+        self.fits.add(row)
+        sent = self._sent.setdefault(row.pseudonym, [0, 0])
+        sent[0] += row.status != ASSESSED or row.probability is None
+        sent[1] += 1
+
+    def counts(self, days: Days, threshold: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Numerators and denominators by patient: missed days, false alarm days, answers sent to a person."""
+        count, of = per_patient(days, threshold)
+        sent = np.array(list(self._sent.values()), float).reshape(-1, 2)
+        return (
+            np.column_stack([of[:, 0] - count[:, 0], count[:, 1], sent[:, 0]]),
+            np.column_stack([of[:, 0], of[:, 1], sent[:, 1]]),
+        )
 
 
 def _trait(
-    trait: str,
-    groups: dict[str, list[Labelled]],
-    zone: tzinfo,
-    threshold: float,
-    smallest: int,
-    seed: int,
+    trait: str, groups: dict[str, _Group], threshold: float, smallest: int, seed: int
 ) -> list[Cell]:
     ordered = sorted(groups, key=lambda value: (value == UNKNOWN, value))
-    days = {value: days_of(groups[value], zone) for value in ordered}
-    counts = {value: _counts(groups[value], days[value], threshold) for value in ordered}
+    days = {value: groups[value].gathering.days() for value in ordered}
+    counts = {value: groups[value].counts(days[value], threshold) for value in ordered}
     # by column: missed, false alarms, indeterminate; who stands behind each denominator
     behind = np.array([[int((of[:, i] > 0).sum()) for i in range(3)] for _, of in counts.values()])
     shown = np.column_stack([_shown(behind[:, i], smallest) for i in range(3)])
@@ -109,7 +151,7 @@ def _trait(
         count, of = counts[value]
         three = rates(count, of, seed=seed)
         kept = [rate if shown[place, i] else None for i, rate in enumerate(three)]
-        fits = cases(groups[value], zone) if shown[place, 0] and shown[place, 1] else ()
+        fits = groups[value].fits.found() if shown[place, 0] and shown[place, 1] else ()
         patients = days[value].patients if sizes[place] else None
         found.append(Cell(trait, value, patients, kept[0], kept[1], kept[2], calibration(fits)))
     return _compared(found)
@@ -124,24 +166,6 @@ def calibration(fits: Sequence[Case]) -> Calibration | None:
     more = observed + 1
     high = more * (1 - 1 / (9 * more) + 1.96 / (3 * more**0.5)) ** 3
     return Calibration(len(fits), observed, expected, observed / expected, low / expected, high / expected)
-
-
-def _counts(
-    rows: list[Labelled], days: Days, threshold: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Numerators and denominators by patient: missed days, false alarm days, answers sent to a person."""
-    count, of = per_patient(days, threshold)
-    order: dict[str, int] = {}
-    for row in rows:
-        order.setdefault(row.pseudonym, len(order))
-    places = np.array([order[row.pseudonym] for row in rows])
-    unsure = np.array([row.status != ASSESSED or row.probability is None for row in rows], float)
-    sent = np.bincount(places, weights=unsure, minlength=days.patients)
-    answers = np.bincount(places, minlength=days.patients).astype(float)
-    return (
-        np.column_stack([of[:, 0] - count[:, 0], count[:, 1], sent]),
-        np.column_stack([of[:, 0], of[:, 1], answers]),
-    )
 
 
 def _shown(behind: NDArray[np.int64], smallest: int) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ are in no figure and are counted apart.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -83,43 +84,65 @@ class Figures:
     seed: int
 
 
-def days_of(rows: Iterable[Labelled], zone: tzinfo) -> Days:
-    """The patient-days of `rows`, read once; they need no order."""
-    counted: Counter[str] = Counter()
-    whose: dict[str, int] = {}
-    traits: list[tuple[str, ...]] = []
-    found: dict[tuple[int, date], list[float]] = {}  # followed?, top, followed's top
-    answers: list[tuple[int, float]] = []
-    for row in rows:
-        counted[row.label] += 1
+class Gathering:
+    """Patient-days as rows stream by: what is held grows with patient-days and answers, never with whole rows."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._counted: Counter[str] = Counter()
+        self._whose: dict[str, int] = {}
+        self._traits: list[tuple[str, ...]] = []
+        self._found: dict[tuple[int, date], list[float]] = {}  # followed?, top, followed's top
+        self._patient, self._said = array("q"), array("d")
+
+    def add(self, row: Labelled) -> None:
+        """Count one row; rows need no order."""
+        self._counted[row.label] += 1
         if row.label not in (YES, NO):
-            continue
-        patient = whose.setdefault(row.pseudonym, len(traits))
-        if patient == len(traits):
-            traits.append(tuple(getattr(row, name) for name in TRAITS))
-        stands = row.status == ASSESSED and row.probability is not None
-        counted["indeterminate"] += not stands
-        said = row.probability if stands and row.probability is not None else NEVER
-        day = found.setdefault((patient, row.as_of.astimezone(zone).date()), [0.0, NEVER, NEVER])
+            return
+        patient = self._whose.setdefault(row.pseudonym, len(self._traits))
+        if patient == len(self._traits):
+            self._traits.append(tuple(getattr(row, name) for name in TRAITS))
+        said = reached(row)
+        self._counted["indeterminate"] += said == NEVER
+        day = self._found.setdefault((patient, row.as_of.astimezone(self._zone).date()), [0.0, NEVER, NEVER])
         day[1] = max(day[1], said)
         if row.label == YES:
             day[0], day[2] = 1.0, max(day[2], said)
-        answers.append((patient, said))
-    each = np.array([(patient, *day) for (patient, _), day in found.items()], float).reshape(-1, 4)
-    told = np.array(answers, float).reshape(-1, 2)
-    return Days(
-        patient=each[:, 0].astype(np.int64),
-        positive=each[:, 1] > 0,
-        top=each[:, 2],
-        followed=each[:, 3],
-        answer_patient=told[:, 0].astype(np.int64),
-        answer=told[:, 1],
-        traits=tuple(traits),
-        dates=tuple(sorted({day for _, day in found})),
-        early=counted[EARLY],
-        unknown=counted[UNKNOWN],
-        indeterminate=counted["indeterminate"],
-    )
+        self._patient.append(patient)
+        self._said.append(said)
+
+    def days(self) -> Days:
+        """What was gathered, as arrays."""
+        found = [(patient, *day) for (patient, _), day in self._found.items()]
+        each = np.array(found, float).reshape(-1, 4)
+        return Days(
+            patient=each[:, 0].astype(np.int64),
+            positive=each[:, 1] > 0,
+            top=each[:, 2],
+            followed=each[:, 3],
+            answer_patient=np.array(self._patient, np.int64),
+            answer=np.array(self._said, float),
+            traits=tuple(self._traits),
+            dates=tuple(sorted({day for _, day in self._found})),
+            early=self._counted[EARLY],
+            unknown=self._counted[UNKNOWN],
+            indeterminate=self._counted["indeterminate"],
+        )
+
+
+def reached(row: Labelled) -> float:
+    """The probability of an answer the model stands behind; NEVER for any other."""
+    stands = row.status == ASSESSED and row.probability is not None
+    return row.probability if stands and row.probability is not None else NEVER
+
+
+def days_of(rows: Iterable[Labelled], zone: tzinfo) -> Days:
+    """The patient-days of `rows`, read once; they need no order."""
+    gathering = Gathering(zone)
+    for row in rows:
+        gathering.add(row)
+    return gathering.days()
 
 
 def figures(days: Days, threshold: float, *, smallest: int = 10, seed: int = SEED) -> Figures:

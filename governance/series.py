@@ -49,18 +49,32 @@ def weekly(rows: Iterable[Labelled], zone: tzinfo, threshold: float, *, until: d
     return Weekly(tuple(caught), tuple(false), _units(whole, zone))
 
 
+class Cases:
+    """Calibration's cases as rows stream by, oldest first, as they are read."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._found: dict[tuple[str, date], Case] = {}
+
+    def add(self, row: Labelled) -> None:
+        """Take a patient-day's first settled answer that stands."""
+        risk, key = row.probability, (row.pseudonym, row.as_of.astimezone(self._zone).date())
+        if row.label not in (YES, NO) or row.status != ASSESSED or risk is None or key in self._found:
+            return
+        if 0.0 < risk < 1.0:
+            self._found[key] = Case(key[1], risk, row.label == YES)
+
+    def found(self) -> tuple[Case, ...]:
+        """The cases, in the order they came."""
+        return tuple(self._found.values())
+
+
 def cases(rows: Iterable[Labelled], zone: tzinfo) -> tuple[Case, ...]:
     """Calibration's cases; `rows` are oldest first, as they are read."""
-    seen: set[tuple[str, date]] = set()
-    found = []
+    taken = Cases(zone)
     for row in rows:
-        risk, key = row.probability, (row.pseudonym, row.as_of.astimezone(zone).date())
-        if row.label not in (YES, NO) or row.status != ASSESSED or risk is None or key in seen:
-            continue
-        if 0.0 < risk < 1.0:
-            seen.add(key)
-            found.append(Case(key[1], risk, row.label == YES))
-    return tuple(found)
+        taken.add(row)
+    return taken.found()
 
 
 def _units(weeks: Mapping[date, list[Labelled]], zone: tzinfo) -> dict[str, tuple[Sample, ...]]:

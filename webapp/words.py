@@ -1,5 +1,7 @@
 """Words: every sentence a person reads, kept in `words/<language>.toml`; numbers as clinicians write them.
 
+A face for staff alone may have a file of its own, `words/<language>/<face>.toml`.
+
 `say("en", Phrase("age-below", {"age": 9, "limit": 18}))` renders a code of the medicine, `say("es",
 "handout.title")` a key of a face. A field may carry a form: `{since:clock}`, `{since:moment}`,
 `{share:percent}`, `{variables:labels}`, `{hours:hour|hours}`; a float without one is written as `number`
@@ -51,8 +53,13 @@ def catalogue(language: str) -> Mapping[str, str]:
     """All sentences of `language` by dotted key. Raises WordsError for a language without a file."""
     if language not in LANGUAGES:
         raise WordsError(f"no words in language '{language}': there are {', '.join(LANGUAGES)}")
-    with (FOLDER / f"{language}.toml").open("rb") as file:
-        return MappingProxyType(dict(_flat(tomllib.load(file))))
+    found: dict[str, str] = {}
+    for path in (FOLDER / f"{language}.toml", *sorted((FOLDER / language).glob("*.toml"))):
+        said = dict(_flat(tomllib.loads(path.read_text(encoding="utf-8"))))
+        if twice := found.keys() & said.keys():
+            raise WordsError(f"words/{language}/{path.name} says '{min(twice)}' a second time")
+        found |= said
+    return MappingProxyType(found)
 
 
 def knows(language: str, key: str) -> bool:
