@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 
 from governance import rows
 from governance.errors import LedgerRefusal
@@ -57,19 +57,23 @@ class Changes:
 
     def add(self, change: Change) -> Change:
         """Append `change` as the next line, and return it as it stands. Raises LedgerRefusal, LedgerUnavailable."""
+        with self._store.writing() as connection:
+            return self.append(connection, change)
+
+    def append(self, connection: Connection, change: Change) -> Change:
+        """The same inside a transaction that keeps something else with it."""
         for name in ("kind", "author", "modification", "protocol", "impact"):
             rows.said(name, getattr(change, name).strip())
         if "\x00" in json.dumps(asdict(change), default=str, ensure_ascii=False):
             raise LedgerRefusal("a line of the change log holds no NUL")
-        with self._store.writing() as connection:
-            if not self._store.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-            c = changes.c
-            last = connection.execute(select(c.number, c.digest).order_by(c.number.desc()).limit(1)).first()
-            number, previous = (1, ORIGIN) if last is None else (last[0] + 1, last[1])
-            line = replace(change, number=number, previous=previous, at=self._clock().astimezone(UTC))
-            line = replace(line, digest=line.sealed())
-            connection.execute(insert(changes).values(asdict(line)))
+        if not self._store.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        c = changes.c
+        last = connection.execute(select(c.number, c.digest).order_by(c.number.desc()).limit(1)).first()
+        number, previous = (1, ORIGIN) if last is None else (last[0] + 1, last[1])
+        line = replace(change, number=number, previous=previous, at=self._clock().astimezone(UTC))
+        line = replace(line, digest=line.sealed())
+        connection.execute(insert(changes).values(asdict(line)))
         return line
 
     def lines(self, tenant: str = "") -> Iterator[Change]:

@@ -13,6 +13,8 @@
         │       ├── OutcomeSkewed       a clock is ahead of ours by more than is forgiven
         │       └── OutcomeDisputed     the same source said otherwise before
         ├── GateRefusal         a gate file, an approval or a key that must not be believed
+        ├── ReviewRefusal       a week that is none, or a signature or decision that must not be believed
+        ├── ExportRefusal       an exported folder that is not whole, or not as it was written
         ├── DemandRefusal       numbers from which no ventilators can be counted
         ├── Unreadable          sealed under another secret, moved to another row, or damaged
         └── CodecError          not an assessment, or not one of this version
@@ -84,6 +86,14 @@ class OutcomeDisputed(OutcomeRefusal):
 
 class GateRefusal(GovernanceError):
     """A gate file, an approval or a key that must not be believed: which one, and why."""
+
+
+class ReviewRefusal(GovernanceError):
+    """A week that is none, a review that is not there, a signature or a decision that must not be believed."""
+
+
+class ExportRefusal(GovernanceError):
+    """An exported folder that must not be used: what is missing of it, or which file is not as it was written."""
 
 
 class DemandRefusal(GovernanceError):

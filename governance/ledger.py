@@ -11,18 +11,19 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, exists, insert, select
 
-from governance import codec, rows, tables
+from governance import codec, remarks, rows, tables
 from governance.cards import CardLedger
 from governance.entries import CARD_LATE, DOORS, Entry, Event, FollowUp, Recent, Recorded, Release
 from governance.errors import LedgerRefusal, UnknownAssessment
 from governance.keys import Pseudonym, Pseudonyms, Seal
+from governance.remarks import Remark
 from governance.store import Store
 from inference.assessment import Assessment, State
 
@@ -124,6 +125,15 @@ class Ledger(CardLedger):
         wanted = (assessment_id, tenant, self.pseudonym(tenant, patient))
         with self._store.reading() as connection:
             return self._found(connection, rows.matching(("id", "tenant", "pseudonym"), wanted))
+
+    def reopened(self, assessment_id: str, *, tenant: str) -> Recorded | None:
+        """The same for a review, which asks by the answer and not by the patient: None if it is another tenant's.
+
+        Raises Unreadable.
+        """
+        wanted = (rows.identifier(assessment_id), tenant)
+        with self._store.reading() as connection:
+            return self._found(connection, rows.matching(("id", "tenant"), wanted))
 
     def recent(
         self, tenant: str, patient_pseudonym: Pseudonym, model: str, since: datetime, *, most: int = 100
@@ -239,6 +249,14 @@ class Ledger(CardLedger):
         )
         with self._store.reading() as connection:
             return connection.execute(query.limit(1)).first() is not None
+
+    def remarks(self, tenant: str, since: datetime, until: datetime) -> Iterator[Remark]:
+        """What clinicians wrote of cards and answers, opened, oldest first. Raises Unreadable."""
+        with self._store.reading() as connection:
+            found = remarks.found(connection, tenant, since, until)
+        for row in found:
+            opened = json.loads(self._notes.open(row["body"], place=row["id"]))
+            yield from remarks.told(row, opened)
 
     def counts(self) -> Mapping[str, int]:
         """How many rows of what, for /metrics: names in small letters, nothing about anybody."""

@@ -7,80 +7,36 @@ Times are UTC with their zone, in both databases.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
     Date,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.types import TypeDecorator
 
-from governance.errors import LedgerRefusal
+from governance.columns import Instant as Instant
+from governance.columns import assessment as _assessment
+from governance.columns import card as _card
+from governance.columns import identity as _identity
+from governance.columns import metadata as metadata
+from governance.columns import pseudonym as _pseudonym
+from governance.review_tables import decisions as decisions
+from governance.review_tables import equity_audits as equity_audits
+from governance.review_tables import reviews as reviews
 
 # What outcomes are told apart by: coarse, and none of them names anybody.
 TRAITS: Final = ("care_unit", "sex", "age_band", "race", "ethnicity", "language", "site", "insurance")
-
-metadata: Final = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
-
-
-class Instant(TypeDecorator[datetime]):
-    """A moment: written as UTC, read as UTC with its zone. Refuses a time without a zone (LedgerRefusal)."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.utcoffset() is None:
-            raise LedgerRefusal("a time without a zone cannot be kept")
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _identity() -> Column[Any]:
-    return Column("id", String(36), primary_key=True)
-
-
-def _assessment(**options: Any) -> Column[Any]:
-    return Column("assessment_id", String(36), ForeignKey("assessments.id"), **options)
-
-
-def _card(name: str, **options: Any) -> Column[Any]:
-    return Column(name, String(36), ForeignKey("cards.id"), **options)
-
-
-def _pseudonym(name: str, **options: Any) -> Column[Any]:
-    return Column(name, String(64), **options)
-
 
 # One row an answer. Narrow, so that what governance asks by tenant, model and time is read quickly.
 assessments = Table(

@@ -1,0 +1,275 @@
+"""The decision about a week: signed by named roles with their own keys, kept once, and a line of the change log.
+
+What is signed is the site, the week, the digest of the review, the decision with its sentences, the name and the
+moment; so a signature holds for no other week, no other figures and no other words. Signers' public keys are kept
+beside their signatures: a decision can be proven after its signers have left. Refuses, naming whom and why, every
+signature that must not be believed; one that is wrong refuses the whole.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from sqlalchemy import select
+
+from governance.approvals import Approver
+from governance.changes import Change, Changes
+from governance.errors import ReviewRefusal
+from governance.review import Review
+from governance.store import Store
+from governance.tables import changes, decisions
+
+CONTINUE, SUSPEND, THRESHOLD, RETRAIN, OTHER = "continue", "suspend", "change-threshold", "retrain", "other"
+KINDS: Final = (CONTINUE, SUSPEND, THRESHOLD, RETRAIN, OTHER)
+KIND: Final = "reviewed"  # of the line in the change log
+SIGNERS: Final = 2  # different people, where the site names no roles
+LONGEST: Final = 2000  # characters of a sentence
+_KEYS: Final = ("site", "week", "review", "kind", "model", "sentence", "impact", "name", "at", "signature")
+IMPACT: Final = {  # what a decision does by itself: said where its makers say nothing else
+    CONTINUE: "Nothing changes.",
+    SUSPEND: "Takes effect when the site's file says suspended; answers are then recorded and not shown.",
+    THRESHOLD: "Takes effect when the site's gate file has the new threshold and two approvers have signed it.",
+    RETRAIN: "The version in use stays until another has earned its own place in silence.",
+    OTHER: "As described.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is decided about a week. `model` is "" for all of them; `sentence` says what, `impact` what it does."""
+
+    site: str
+    week: str
+    review: str  # digest
+    kind: str
+    sentence: str
+    impact: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signer's word, as it is kept. `key` is their public key, base64."""
+
+    name: str
+    role: str
+    at: datetime
+    signature: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A kept decision. `doubts`: what of it does not hold any more, () for a sound one."""
+
+    decision: Decision
+    signatures: tuple[Signature, ...]
+    at: datetime
+    line: int
+    doubts: tuple[str, ...]
+
+
+def sign(decision: Decision, name: str, at: datetime, key: Ed25519PrivateKey) -> str:
+    """The `[[signatures]]` entry of `name` under `decision`, as TOML. Raises ReviewRefusal."""
+    _check(decision)
+    made = b64encode(key.sign(_message(decision, name, at))).decode()
+    told = {**asdict(decision), "name": name, "at": at.isoformat(), "signature": made}
+    lines = [f"{label} = {json.dumps(told[label])}" for label in _KEYS]
+    said = f"# {name}: {decision.kind}, week {decision.week} of {decision.site}"
+    return "\n".join([said, "[[signatures]]", *lines, ""])
+
+
+def read(texts: Iterable[str]) -> tuple[tuple[Decision, Mapping[str, Any]], ...]:
+    """The signatures in TOML `texts`, each with the decision it is of. Raises ReviewRefusal for a wrong shape."""
+    found = []
+    for text in texts:
+        try:
+            entries = tomllib.loads(text)["signatures"]
+            for entry in entries:
+                if set(entry) != set(_KEYS) or not all(isinstance(value, str) for value in entry.values()):
+                    raise ValueError
+                of = {name: entry[name] for name in Decision.__dataclass_fields__}
+                found.append((Decision(**of), entry))
+        except (KeyError, TypeError, ValueError):
+            keys = ", ".join(_KEYS)
+            raise ReviewRefusal(f"a file of signatures is TOML of [[signatures]], each with {keys}") from None
+    if not found:
+        raise ReviewRefusal("no signature was given")
+    return tuple(found)
+
+
+def verified(
+    signed: Sequence[tuple[Decision, Mapping[str, Any]]],
+    review: Review,
+    approvers: Mapping[str, Approver],
+    now: datetime,
+) -> tuple[Decision, tuple[Signature, ...]]:
+    """The one decision all of `signed` are of, and its signatures. Raises ReviewRefusal, naming each that is wrong."""
+    decision = signed[0][0]
+    _check(decision)
+    wrong = []
+    if (decision.review, decision.week) != (review.digest, review.week.name):
+        wrong.append(
+            f"the decision is of review {decision.review[:12]}… of week {decision.week}, "
+            f"and what is kept of week {review.week.name} is {review.digest[:12]}…"
+        )
+    kept: dict[str, Signature] = {}
+    for of, entry in signed:
+        try:
+            if of != decision:
+                raise ReviewRefusal(f"signature by {entry['name']}: it is of another decision")
+            made = _believed(of, entry, review.tenant, approvers, now)
+            kept.setdefault(made.name, made)
+        except ReviewRefusal as refusal:
+            wrong.append(str(refusal))
+    if wrong:
+        raise ReviewRefusal("nothing was recorded: " + "; ".join(wrong))
+    return decision, tuple(kept.values())
+
+
+def lacking(signatures: Iterable[Signature], roles: Sequence[str]) -> tuple[str, ...]:
+    """The roles nobody has signed for, each by somebody else; without named roles, how many people are missing."""
+    held = [each.role for each in signatures]
+    if not roles:
+        short = SIGNERS - len(held)
+        return (f"{short} more named people",) if short > 0 else ()
+    missing = []
+    for role in roles:
+        if role in held:
+            held.remove(role)
+        else:
+            missing.append(role)
+    return tuple(missing)
+
+
+class Decisions:
+    """The decisions in `store`, and their lines in the change log."""
+
+    def __init__(
+        self,
+        store: Store,
+        log: Changes,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str] = lambda: str(uuid4()),
+    ) -> None:
+        self._store, self._log, self._clock, self._new_id = store, log, clock, new_id
+
+    def record(
+        self, decision: Decision, signatures: Sequence[Signature], roles: Sequence[str]
+    ) -> tuple[Decided, Change]:
+        """Keep a verified decision and its line, in one transaction. Raises ReviewRefusal for a decided week."""
+        if missing := lacking(signatures, roles):
+            raise ReviewRefusal(f"nothing was recorded: not signed by {', '.join(missing)}")
+        now = self._clock()
+        body = {
+            "decision": asdict(decision),
+            "signatures": [{**asdict(each), "at": each.at.isoformat()} for each in signatures],
+        }
+        with self._store.writing() as connection:
+            line = self._log.append(connection, _line(decision, signatures, roles))
+            row = {
+                "id": self._new_id(),
+                "tenant": decision.site,
+                "week": decision.week,
+                "review": decision.review,
+                "at": now,
+                "line": line.number,
+                "body": json.dumps(body),
+            }
+            if not self._store.insert_once(connection, decisions, row, ("tenant", "week")):
+                raise ReviewRefusal(f"week {decision.week} of {decision.site} is decided already; nothing was recorded")
+        return Decided(decision, tuple(signatures), now, line.number, ()), line
+
+    def of(self, tenant: str, week: str) -> Decided | None:
+        """The decision about a week, proven again; None where there is none."""
+        d, c = decisions.c, changes.c
+        query = select(decisions, c.modification, c.protocol, c.kind.label("line_kind")).outerjoin_from(
+            decisions, changes, c.number == d.line
+        )
+        with self._store.reading() as connection:
+            row = connection.execute(query.where(d.tenant == tenant, d.week == week)).mappings().first()
+        return None if row is None else _decided(row)
+
+
+def _decided(row: Any) -> Decided:
+    told = json.loads(row["body"])
+    decision = Decision(**told["decision"])
+    made = tuple(Signature(**{**each, "at": datetime.fromisoformat(each["at"])}) for each in told["signatures"])
+    doubts = [f"the signature of {each.name} does not hold" for each in made if not _holds(decision, each)]
+    if (decision.site, decision.week, decision.review) != (row["tenant"], row["week"], row["review"]):
+        doubts.append("the decision is of another week or review than the row it stands in")
+    if row["line_kind"] != KIND or decision.review not in row["protocol"]:
+        doubts.append(f"line {row['line']} of the change log is not of this decision")
+    return Decided(decision, made, row["at"], row["line"], tuple(doubts))
+
+
+def _line(decision: Decision, signatures: Sequence[Signature], roles: Sequence[str]) -> Change:
+    """The decision under the three headings of a change control plan."""
+    about = decision.model or "all models"
+    people = ", ".join(f"{each.name} ({each.role})" for each in signatures)
+    asked = f"roles asked for: {', '.join(roles)}" if roles else f"asked for: {SIGNERS} named people"
+    proofs = ", ".join(f"{each.name} {each.at.isoformat()} {each.signature[:16]}" for each in signatures)
+    return Change(
+        decision.site,
+        KIND,
+        people,
+        f"Week {decision.week}, {about}: {decision.kind}. {decision.sentence}",
+        f"Decided on the weekly review of digest {decision.review}, each signer with a key of their own ({asked}). "
+        f"{proofs}.",
+        decision.impact or IMPACT[decision.kind],
+    )
+
+
+def _check(decision: Decision) -> None:
+    if decision.kind not in KINDS:
+        raise ReviewRefusal(f"a decision is one of {', '.join(KINDS)}")
+    if not decision.sentence.strip():
+        raise ReviewRefusal("a decision says in a sentence what is decided and why")
+    if any(len(each) > LONGEST or "\x00" in each for each in (decision.sentence, decision.impact, decision.model)):
+        raise ReviewRefusal(f"a decision's sentences have at most {LONGEST} characters and hold no NUL")
+
+
+def _believed(
+    decision: Decision, entry: Mapping[str, Any], site: str, approvers: Mapping[str, Approver], now: datetime
+) -> Signature:
+    name = entry["name"]
+    who = approvers.get(name)
+    if who is None:
+        raise ReviewRefusal(f"signature by '{name[:60]}': no approver of that name is in the settings")
+    if decision.site != site or not who.sites & {site, "*"}:
+        raise ReviewRefusal(f"signature by {name}: signs at other sites than {site}")
+    try:
+        at = datetime.fromisoformat(entry["at"])
+    except ValueError:
+        raise ReviewRefusal(f"signature by {name}: its moment cannot be read") from None
+    if at.utcoffset() is None or at > now:
+        raise ReviewRefusal(f"signature by {name}: dated {at.isoformat()}, which is no moment that has been")
+    public = b64encode(who.key.public_bytes_raw()).decode()
+    made = Signature(name, who.role, at, entry["signature"], public)
+    if not _holds(decision, made):
+        raise ReviewRefusal(f"signature by {name}: it is not theirs, or not of this review, decision and moment")
+    return made
+
+
+def _holds(decision: Decision, made: Signature) -> bool:
+    try:
+        key = Ed25519PublicKey.from_public_bytes(b64decode(made.key, validate=True))
+        key.verify(b64decode(made.signature, validate=True), _message(decision, made.name, made.at))
+    except (ValueError, InvalidSignature):
+        return False
+    return True
+
+
+def _message(decision: Decision, name: str, at: datetime) -> bytes:
+    told = asdict(decision)
+    return json.dumps(["ordertime/review/1", *(told[key] for key in sorted(told)), name, at.isoformat()]).encode()

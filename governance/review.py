@@ -1,0 +1,112 @@
+"""Weekly reviews as they are kept: sealed, the newest of a week the week's, each with the digest that is signed.
+
+A page opens what was kept and computes nothing, so it answers at once however large the ledger is. Refuses to keep
+another review of a week that is decided.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import func, insert, select
+
+from governance.errors import ReviewRefusal
+from governance.keys import Seal
+from governance.store import Store
+from governance.tables import decisions, reviews
+from governance.weeks import Week
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A kept review. `digest` is of its body, and is what is signed."""
+
+    tenant: str
+    week: Week
+    at: datetime
+    digest: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A reviewed week of the list: when it was last made, and whether it is decided."""
+
+    week: Week
+    at: datetime
+    decided: bool
+
+
+class Reviews:
+    """The reviews in `store`, sealed under a key derived from `key`; `clock` tells a zoned time."""
+
+    def __init__(
+        self,
+        store: Store,
+        key: bytes,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str] = lambda: str(uuid4()),
+    ) -> None:
+        self._store, self._clock, self._new_id = store, clock, new_id
+        self._seal = Seal(key, "ledger/review")
+
+    def keep(self, tenant: str, week: Week, body: Mapping[str, Any]) -> Review:
+        """Keep one; the newest of a week is the week's. Raises ReviewRefusal for a decided week."""
+        written = json.dumps(dict(body), sort_keys=True, ensure_ascii=False).encode()
+        review = Review(tenant, week, self._clock(), hashlib.sha256(written).hexdigest(), json.loads(written))
+        key = self._new_id()
+        sealed = self._seal.close(zlib.compress(written), place=key, at=review.at)
+        row = {"id": key, "tenant": tenant, "week": week.name, "at": review.at, "digest": review.digest}
+        d = decisions.c
+        with self._store.writing() as connection:
+            decided = select(d.id).where(d.tenant == tenant, d.week == week.name)
+            if connection.scalar(decided) is not None:
+                raise ReviewRefusal(f"week {week.name} of {tenant} is decided: its review stays as it was signed")
+            connection.execute(insert(reviews).values(row | {"body": sealed}))
+        return review
+
+    def last(self, tenant: str, week: Week) -> Review | None:
+        """The week's review; None before it was made. Raises Unreadable."""
+        r = reviews.c
+        query = (
+            select(reviews)
+            .where(r.tenant == tenant, r.week == week.name)
+            .order_by(r.at.desc(), r.id.desc())
+            .limit(1)
+        )
+        with self._store.reading() as connection:
+            row = connection.execute(query).mappings().first()
+        if row is None:
+            return None
+        written = zlib.decompress(self._seal.open(row["body"], place=row["id"]))
+        if hashlib.sha256(written).hexdigest() != row["digest"]:
+            raise ReviewRefusal(f"the review of week {week.name} does not have its digest: it was changed")
+        return Review(tenant, week, row["at"], row["digest"], json.loads(written))
+
+    def weeks(self, tenant: str) -> tuple[Listed, ...]:
+        """Every week that was reviewed, newest first."""
+        r, d = reviews.c, decisions.c
+        query = (
+            select(r.week, func.max(r.at), func.count(d.id))
+            .outerjoin_from(reviews, decisions, (d.tenant == r.tenant) & (d.week == r.week))
+            .where(r.tenant == tenant)
+            .group_by(r.week)
+            .order_by(r.week.desc())
+        )
+        with self._store.reading() as connection:
+            found = connection.execute(query).all()
+        return tuple(Listed(Week.read(week), at, bool(many)) for week, at, many in found)
+
+    def undecided(self, tenant: str, before: Week) -> tuple[str, ...]:
+        """Weeks earlier than `before` that were reviewed and not decided, oldest first."""
+        return tuple(
+            each.week.name for each in reversed(self.weeks(tenant)) if each.week < before and not each.decided
+        )
