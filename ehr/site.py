@@ -15,6 +15,7 @@ from ehr.card_policy import CardPolicy
 from ehr.follow_policy import FollowPolicy
 from ehr.keys import SigningKey
 from ehr.laboratory import LaboratoryAssay
+from ehr.review_policy import ReviewPolicy
 from inference.assessment import TROPONIN, VENTILATION, State
 
 Auth = Literal["public", "secret", "private_key_jwt"]
@@ -113,6 +114,7 @@ class Tenant:
     )
     cards: CardPolicy = field(default_factory=CardPolicy)
     follow_up: FollowPolicy = field(default_factory=FollowPolicy)
+    review: ReviewPolicy = field(default_factory=ReviewPolicy)
     time_zone: str = "UTC"
     write_back: frozenset[str] = frozenset()
     note_type: str = "11506-3"  # LOINC of a note that is written back: progress note

@@ -20,6 +20,7 @@ from ehr.errors import TenantError
 from ehr.follow_policy import read_follow_policy
 from ehr.keys import SigningKey, UnusableKey, read_key
 from ehr.laboratory import SEXES, TROPONINS, LaboratoryAssay
+from ehr.review_policy import read_review_policy
 from ehr.scopes import in_style
 from ehr.site import (
     ALGORITHMS,
@@ -74,6 +75,7 @@ def load_tenant(path: Path, *, production: bool) -> Tenant:
         models=_models(table.table("models")),
         cards=read_card_policy(table.table("cards")),
         follow_up=read_follow_policy(table.table("follow_up")),
+        review=read_review_policy(table.table("review")),
         time_zone=_zone(table),
         write_back=frozenset(table.texts("write_back", allowed=WRITABLE)),
         note_type=_loinc(table, "note_type", "11506-3"),

@@ -47,6 +47,14 @@ def patients(connection: Connection, span: Span, model: str) -> int:
     return connection.scalar(query) or 0
 
 
+def last_outcome(connection: Connection, span: Span, model: str) -> str:
+    """The outcome of the most hours that was predicted with a probability: the model's headline; "" where none was."""
+    a, p = assessments.c, predictions.c
+    query = select(p.outcome).join(assessments, p.assessment_id == a.id).where(*_asked(span, model))
+    found = query.where(p.probability.is_not(None)).order_by(p.hours.desc(), p.outcome).limit(1)
+    return connection.scalar(found) or ""
+
+
 def predicted(
     connection: Connection, span: Span, model: str, thresholds: Mapping[str, float]
 ) -> list[Counted]:

@@ -54,13 +54,18 @@ class Books:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which week of which site, for which models, at which operating thresholds by model and outcome."""
+    """Which week of which site, for which models, at which operating thresholds.
+
+    `gated` are the gates' thresholds by model and outcome; `cards` the site's threshold for a card by model, which
+    counts for the model's last outcome where no gate has one.
+    """
 
     tenant: str
     week: Week
     zone: tzinfo
     models: Sequence[str]
-    thresholds: Mapping[str, Mapping[str, float]]
+    gated: Mapping[str, Mapping[str, float]]
+    cards: Mapping[str, float]
 
 
 def compiled(books: Books, asked: Asked, *, now: datetime, why: Why) -> Mapping[str, Any]:
@@ -92,9 +97,12 @@ def compiled(books: Books, asked: Asked, *, now: datetime, why: Why) -> Mapping[
 
 def _model(books: Books, asked: Asked, span: Span, model: str, why: Why) -> Mapping[str, Any]:
     """What one model said, and what came of it."""
-    thresholds = asked.thresholds.get(model, {})
+    thresholds = dict(asked.gated.get(model, {}))
     quarter = Span(span.tenant, asked.week.before(QUARTER - 1).begins(asked.zone), span.until)
     with books.store.reading() as connection:
+        last = traffic.last_outcome(connection, span, model)
+        if last and model in asked.cards:
+            thresholds.setdefault(last, asked.cards[model])
         answers = traffic.answers(connection, span, model)
         said = traffic.predicted(connection, span, model, thresholds)
         counts = {

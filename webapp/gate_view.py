@@ -13,7 +13,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from inference.assessment import State
-from webapp import words
+from webapp import shares, words
 from webapp.tradeoff import LINES, trade_off
 from webapp.words import say
 
@@ -72,9 +72,9 @@ def view(body: Mapping[str, Any], state: State, since: datetime, at: datetime, z
     drawn = say(
         "en",
         "gate.drawing",
-        threshold=_share(gate["threshold"]),
-        sensitivity=_rate(found["sensitivity"]),
-        false=_rate(found["false_by_day"]),
+        threshold=shares.share(gate["threshold"]),
+        sensitivity=shares.rate(found["sensitivity"]),
+        false=shares.rate(found["false_by_day"]),
     )
     return GateView(
         name=name,
@@ -85,8 +85,8 @@ def view(body: Mapping[str, Any], state: State, since: datetime, at: datetime, z
         period=" ".join(
             part for part in (say("en", f"gate.{'live' if body['live'] else 'quiet'}"), period) if part
         ),
-        configured=say("en", "gate.configured", threshold=_share(gate["threshold"]), digest=_digest(gate)),
-        missing=tuple(_missing(each, body["live"]) for each in body["missing"]),
+        configured=say("en", "gate.configured", threshold=shares.share(gate["threshold"]), digest=_digest(gate)),
+        missing=tuple(missing(each, body["live"]) for each in body["missing"]),
         rows=tuple(_row(key, definition, gate, found, body["live"]) for key, definition in RATES)
         + _needed(gate, found),
         groups=tuple(_group(each, found, gate) for each in found["groups"]),
@@ -103,13 +103,13 @@ def _row(key: str, definition: str, gate: Mapping[str, Any], found: Mapping[str,
     rate, weighed = found[key], not definition or definition == gate["definition"]
     limit = gate["false_alarms"] if definition else gate["sensitivity"]
     text = say(
-        "en", f"gate.limit-{'most' if definition else 'least'}{'-live' if live else ''}", limit=_share(limit)
+        "en", f"gate.limit-{'most' if definition else 'least'}{'-live' if live else ''}", limit=shares.share(limit)
     )
     return Row(
         name=say("en", f"gate.figure-{key}"),
-        value=_share(rate["value"]),
-        interval=_interval(rate),
-        of=_of(rate),
+        value=shares.share(rate["value"]),
+        interval=shares.interval(rate),
+        of=shares.of(rate),
         limit=text if weighed else say("en", "gate.not-weighed"),
     )
 
@@ -130,34 +130,23 @@ def _needed(gate: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[Row, ...
 def _group(group: Mapping[str, Any], found: Mapping[str, Any], gate: Mapping[str, Any]) -> Row:
     rate, overall = group["missed"], found["sensitivity"]["value"]
     limit = (
-        "" if overall is None else say("en", "gate.limit-group", limit=_share(1 - overall + gate["margin"]))
+        "" if overall is None else say("en", "gate.limit-group", limit=shares.share(1 - overall + gate["margin"]))
     )
     name = say("en", "gate.group", trait=say("en", f"gate.trait-{group['trait']}"), value=group["value"])
-    return Row(name, _share(rate["value"]), _interval(rate), _of(rate), limit)
+    return Row(name, shares.share(rate["value"]), shares.interval(rate), shares.of(rate), limit)
 
 
-def _of(rate: Mapping[str, Any]) -> str:
-    """What a rate was counted on, and how its interval was made."""
-    return say(
-        "en",
-        "gate.of",
-        count=f"{rate['count']:g}",
-        of=f"{rate['of']:g}",
-        patients=rate["patients"],
-        method=say("en", f"gate.method-{rate['method']}"),
-    )
-
-
-def _missing(short: Mapping[str, Any], live: bool) -> str:
+def missing(short: Mapping[str, Any], live: bool) -> str:
+    """One thing that is missing, with figure, interval and limit."""
     counted = short["code"] in ("positives", "days", "approvals", "blind")
-    form = (lambda number: f"{number:g}") if counted else _share
+    form = (lambda number: f"{number:g}") if counted else shares.share
     key = f"gate.missing-{short['code']}"
     live_key = f"{key}-live"
     return say(
         "en",
         live_key if live and words.knows("en", live_key) else key,
         figure=form(short["figure"]) if short["figure"] is not None else say("en", "gate.none"),
-        interval=_interval(short) or say("en", "gate.no-interval"),
+        interval=shares.interval(short) or say("en", "gate.no-interval"),
         limit=form(short["limit"]),
         subject=short["subject"],
     )
@@ -165,37 +154,22 @@ def _missing(short: Mapping[str, Any], live: bool) -> str:
 
 def _proposal(body: Mapping[str, Any]) -> str:
     if body["proposed"] is None:
-        return say("en", "gate.no-proposal", limit=_share(body["gate"]["sensitivity"]))
+        return say("en", "gate.no-proposal", limit=shares.share(body["gate"]["sensitivity"]))
     at = next(p for p in body["points"] if p["threshold"] == body["proposed"])
     return say(
         "en",
         "gate.proposal",
-        threshold=_share(at["threshold"]),
-        limit=_share(body["gate"]["sensitivity"]),
-        by_day=_rate(at["by_day"]),
-        by_alarm=_rate(at["by_alarm"]),
-        alarms=_rate(at["alarms"]),
+        threshold=shares.share(at["threshold"]),
+        limit=shares.share(body["gate"]["sensitivity"]),
+        by_day=shares.rate(at["by_day"]),
+        by_alarm=shares.rate(at["by_alarm"]),
+        alarms=shares.rate(at["alarms"]),
     )
 
 
 def _approval(each: Mapping[str, Any], zone: tzinfo) -> str:
     at = words.moment(datetime.fromisoformat(each["at"]), zone)
     return say("en", "gate.approval", name=each["name"], role=each["role"], at=at)
-
-
-def _rate(rate: Mapping[str, Any]) -> str:
-    interval = _interval(rate)
-    return f"{_share(rate['value'])} ({interval})" if interval else _share(rate["value"])
-
-
-def _interval(rate: Mapping[str, Any]) -> str:
-    if rate["low"] is None or rate["high"] is None:
-        return ""
-    return say("en", "gate.interval", low=f"{rate['low'] * 100:.1f}", high=f"{rate['high'] * 100:.1f}")
-
-
-def _share(value: float | None) -> str:
-    return say("en", "gate.none") if value is None else f"{value * 100:.1f} %"
 
 
 def _digest(gate: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0015_reviews"
-down_revision = "0012_watching"
+down_revision = "0013_referrals"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,83 @@
+"""Drift in words: each alarm with what moved, since when, against what is usual, and its likely cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from webapp import shares, words
+from webapp.report import Section
+from webapp.words import say
+
+AS_SHARES: Final = frozenset(
+    {
+        "sensitivity",
+        "false-alarms",
+        "unit-mix",
+        "missing",
+        "alert-rate",
+        "override-rate",
+        "indeterminate-share",
+    }
+)
+
+
+def section(alarms: list[Mapping[str, Any]]) -> Section:
+    """The alarms of a review."""
+    items = tuple(_alarm(each) for each in alarms)
+    none = () if items else (say("en", "review.drift.none"),)
+    return Section("drift", say("en", "review.drift.title"), none, items)
+
+
+def chart(name: str, subject: str) -> str:
+    """A chart as people call it, with the input or unit it is of."""
+    key = f"review.drift.chart-{name}"
+    said = say("en", key) if words.knows("en", key) else name
+    return f"{said} {words.label_of(subject)}".rstrip()
+
+
+def _alarm(told: Mapping[str, Any]) -> str:
+    way = {1: "above", -1: "below"}[told["direction"]] if told["chart"] != "codes" else "changed"
+    line = say(
+        "en",
+        "review.drift.alarm",
+        model=said_model(told["model"]),
+        chart=chart(told["chart"], told["subject"]),
+        direction=say("en", f"review.drift.{way}"),
+        began=told["began_on"],
+        crossed=told["crossed_on"],
+    )
+    parts = [line]
+    if told["chart"] != "codes":
+        shown: dict[str, Any] = {key: _value(told["chart"], told[key]) for key in ("value", "usual")}
+        parts.append(say("en", "review.drift.values", **shown))
+    parts.append(_cause(told))
+    if told["run_length"]:
+        parts.append(say("en", "review.drift.run-length", days=f"{told['run_length']:,.0f}"))
+    answered = say("en", "review.drift.answered", decision=told["decision"])
+    parts.append(answered if told["answered_at"] else say("en", "review.drift.standing"))
+    return " ".join(parts)
+
+
+def said_model(model: str) -> str:
+    """A model as people call it."""
+    key = f"models.{model}.name"
+    return say("en", key) if words.knows("en", key) else model
+
+
+def _value(name: str, value: float) -> str:
+    return shares.share(value) if name in AS_SHARES else words.number(float(value))
+
+
+def _cause(told: Mapping[str, Any]) -> str:
+    if not told["cause"]:
+        return say("en", "review.drift.no-cause")
+    said = say(
+        "en",
+        f"review.drift.cause-{told['cause']}",
+        what=words.label_of(told["what"]) if told["what"] else "",
+        on=told["caused_on"] or "",
+        new=", ".join(told["new"]) or say("en", "review.none"),
+        gone=", ".join(told["gone"]) or say("en", "review.none"),
+    )
+    return say("en", "review.drift.cause", cause=said)
