@@ -26,6 +26,8 @@ def _of_models(body: Mapping[str, Any]) -> Iterator[Question]:
             yield {"code": "waiting", **named, "count": model["waiting"]}
         for part in model["outcomes"]:
             yield from _of_outcome(part, named | {"outcome": part["outcome"], "version": part["version"]})
+        if model["outcomes"] and all(part["threshold"] is None for part in model["outcomes"]):
+            yield {"code": "no-threshold", **named}
 
 
 def _of_outcome(part: Mapping[str, Any], named: Mapping[str, str]) -> Iterator[Question]:
@@ -36,8 +38,6 @@ def _of_outcome(part: Mapping[str, Any], named: Mapping[str, str]) -> Iterator[Q
         yield {"code": "unknown", **named, "count": labels["unknown"]}
     if fits is not None and not fits["low"] <= 1.0 <= fits["high"]:
         yield {"code": "calibration-more" if fits["ratio"] > 1 else "calibration-fewer", **named, **fits}
-    if part["threshold"] is None:
-        yield {"code": "no-threshold", **named}
     for cell in (part["audit"] or {"cells": []})["cells"]:
         if cell["four_fifths"] is not None and cell["four_fifths"] < FOUR_FIFTHS:
             yield {

@@ -37,6 +37,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
         ops,
         pages,
         queue,
+        review,
         security,
         sources,
     )
@@ -65,6 +66,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     sources.install(app)  # /assessments/<id>/values
     governing.install(app)  # /gate/<site>
     queue.install(app)  # /queue: what waits for a person
+    review.install(app)  # /review/<site>, /audits/<site>
     clear.install(app)  # /c: how clear was the patient's page, for its readers
     if settings.mode == "demonstration":
         gallery.install(app)  # /gallery: every state of every face

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
-from webapp import drift_view, words
+from webapp import words
 from webapp.report import Example, Section, Table
 from webapp.words import say
 
@@ -44,7 +44,7 @@ def _shown(body: Body) -> Table:
             for outcome in ("accepted", "overridden")
         }
         went = sum(each["cards"] for each in mine if not each["withheld"])
-        called = drift_view.said_model(name) if name else say("en", "review.unknown-model")
+        called = words.model_name(name) if name else say("en", "review.unknown-model")
         rows.append((called, f"{went:,}", held or "0", f"{told['accepted']:,}", f"{told['overridden']:,}"))
     heads = ("model", "shown", "held", "accepted", "overridden")
     return _table("cards.caption", heads, rows)
@@ -82,7 +82,7 @@ def _remark(told: Body, zone: tzinfo) -> str:
         "en",
         "review.cards.remark",
         at=words.moment(datetime.fromisoformat(told["at"]), zone),
-        model=drift_view.said_model(told["model"]) if told["model"] else say("en", "review.unknown-model"),
+        model=words.model_name(told["model"]) if told["model"] else say("en", "review.unknown-model"),
         said=told["said"],
         reason=f" ({_reason(told['reason'])})" if told["reason"] else "",
         text=told["text"],

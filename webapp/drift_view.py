@@ -41,7 +41,7 @@ def _alarm(told: Mapping[str, Any]) -> str:
     line = say(
         "en",
         "review.drift.alarm",
-        model=said_model(told["model"]),
+        model=words.model_name(told["model"]),
         chart=chart(told["chart"], told["subject"]),
         direction=say("en", f"review.drift.{way}"),
         began=told["began_on"],
@@ -57,12 +57,6 @@ def _alarm(told: Mapping[str, Any]) -> str:
     answered = say("en", "review.drift.answered", decision=told["decision"])
     parts.append(answered if told["answered_at"] else say("en", "review.drift.standing"))
     return " ".join(parts)
-
-
-def said_model(model: str) -> str:
-    """A model as people call it."""
-    key = f"models.{model}.name"
-    return say("en", key) if words.knows("en", key) else model
 
 
 def _value(name: str, value: float) -> str:

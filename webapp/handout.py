@@ -255,6 +255,19 @@ def pdf(html: str, css: str = "", *, static: Path = STATIC, draws: Callable[[], 
     return made
 
 
+def sheets(html: str, *, static: Path = STATIC, draws: Callable[[], Any] = engine) -> bytes:
+    """A page of any length as PDF (tagged, PDF/UA), on as many sheets as it takes. Fetches what `pdf` does."""
+    found = draws()
+    from weasyprint.urls import FatalURLFetchingError
+
+    try:
+        page = found.HTML(string=html, base_url=BASE, url_fetcher=_static_only(static))
+        made: bytes = page.write_pdf(pdf_variant="pdf/ua-1")
+    except FatalURLFetchingError as refused:
+        raise RefusedAddress(str(refused)) from None
+    return made
+
+
 def _static_only(static: Path) -> Any:
     """A fetcher for WeasyPrint that knows the files under `static` and nothing else."""
     from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse

@@ -62,7 +62,7 @@ def _questions(body: Body, zone: tzinfo) -> Section:
 def _question(told: Body, zone: tzinfo) -> str:
     fields = dict(told)
     if "model" in fields:
-        fields["model"] = drift_view.said_model(fields["model"])
+        fields["model"] = words.model_name(fields["model"])
     if "trait" in fields:
         fields["trait"] = equity_view.trait(fields["trait"])
         fields["value"] = fields["value"] or say("en", "equity.not-known")
@@ -74,7 +74,7 @@ def _question(told: Body, zone: tzinfo) -> str:
 
 
 def _model(model: Body, zone: tzinfo) -> Iterator[Section]:
-    named, place = drift_view.said_model(model["model"]), model["model"]
+    named, place = words.model_name(model["model"]), model["model"]
     title = say("en", "review.said.title", model=named)
     if not model["answers"]:
         yield Section(place, title, (say("en", "review.said.none"),))
@@ -220,7 +220,7 @@ def _gates(body: Body, zone: tzinfo) -> Section:
         line = say(
             "en",
             "review.gates.line",
-            model=drift_view.said_model(gate["model"]),
+            model=words.model_name(gate["model"]),
             outcome=gate["outcome"],
             unit=gate["care_unit"] or say("en", "gate.whole-site"),
             state=say("en", f"states.{gate['state']}.short"),
@@ -238,14 +238,14 @@ def _audits(body: Body) -> Iterator[Section]:
     for model in body["models"]:
         for number, part in enumerate(model["outcomes"]):
             if part["audit"] is not None:
-                named = {"model": drift_view.said_model(model["model"])} | _named(part)
+                named = {"model": words.model_name(model["model"])} | _named(part)
                 yield equity_view.section(f"audit-{model['model']}-{number}", named, part["audit"])
 
 
 def _clarity(found: Body) -> Section:
     rows = tuple(
         (
-            f"{drift_view.said_model(each['model'])} {each['version']}, {each['language']}",
+            f"{words.model_name(each['model'])} {each['version']}, {each['language']}",
             f"{each['answers']:,}",
             f"{each['mean']:.1f}",
         )

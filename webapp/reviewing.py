@@ -6,7 +6,8 @@ What a scheduled job makes is what the pages and the command line show. Nothing 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
+from typing import Final
 
 from ehr.tenants import Tenant
 from governance.alarms import Alarms
@@ -23,7 +24,8 @@ from webapp import reasons, words
 from webapp.rooms import Rooms
 from webapp.words import say
 
-TOLD = 3  # reasons each way
+TOLD: Final = 3  # reasons each way
+EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def books(rooms: Rooms) -> Books:
@@ -97,6 +99,18 @@ def audited(rooms: Rooms, tenant: Tenant) -> tuple[KeptAudit, ...]:
             if found.cells:
                 kept.append(book.keep(tenant.id, model, version, outcome, begins, now, found))
     return tuple(kept)
+
+
+def thresholds(rooms: Rooms, tenant: Tenant) -> Mapping[str, Mapping[str, float]]:
+    """The operating thresholds by model and outcome: the gates', and the site's own for a model's last outcome."""
+    found: dict[str, dict[str, float]] = {}
+    for model, policy in tenant.models.items():
+        found[model] = dict(_gated(rooms, tenant.id, model))
+        with rooms.store.reading() as connection:
+            last = last_outcome(connection, Span(tenant.id, EVER, rooms.clock()), model)
+        if last:
+            found[model].setdefault(last, policy.threshold)
+    return found
 
 
 def _asked(rooms: Rooms, tenant: Tenant, week: Week) -> Asked:

@@ -108,6 +108,12 @@ class _Speech(string.Formatter):
         return str(super().format_field(value, format_spec))
 
 
+def model_name(model: str) -> str:
+    """A model as people call it; its id where it has no other name."""
+    key = f"models.{model}.name"
+    return say("en", key) if knows("en", key) else model
+
+
 def zone_of(zone: str | tzinfo) -> tzinfo:
     """A site's zone, given by its IANA name or as itself."""
     return ZoneInfo(zone) if isinstance(zone, str) else zone

@@ -1,0 +1,133 @@
+"""Every figure on the pages can be computed again from the export, by a script that has nothing of ours, to 1e-9."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from governance import export
+from governance.export import ExportedSite
+from governance.questions import questions
+from governance.store import migrate, open_store
+from governance.weekly import compiled
+from governance.weeks import Week
+from inference.assessment import VENTILATION
+from tests.governance.played import FIRST, TENANT, Played, played
+
+SCRIPT = Path(__file__).with_name("recomputed.py")
+WEEK = Week.of(FIRST + timedelta(days=7))
+WITHOUT = {"format", "values"}  # no figures: what the body is written in, and what fills a sentence
+
+
+@dataclass
+class Exported:
+    """A ledger's pages as they are kept, and what the script found in its export."""
+
+    played: Played
+    review: Mapping[str, Any]
+    folder: Path
+    found: Mapping[str, Any]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
+    folder = tmp_path_factory.mktemp("recomputed")
+    store = open_store(f"sqlite:///{folder}/ledger.db")
+    migrate(store)
+    made = played(store)
+    made.weighed()
+    asked = made.asked(WEEK)
+    body = compiled(made.books, asked, now=made.clock(), why=lambda _: ("a reason",))
+    thresholds = {VENTILATION: {"ventilation-24h": asked.cards[VENTILATION]}}
+    export.write(folder / "out", store, [ExportedSite(TENANT, "UTC", thresholds)], now=made.clock())
+    export.checked(folder / "out")
+    command = [sys.executable, "-I", str(SCRIPT), str(folder / "out"), TENANT, WEEK.name]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    yield Exported(made, json.loads(json.dumps(body)), folder / "out", json.loads(ran.stdout))
+    store.close()
+
+
+def numbers(body: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """Every number in `body`, with its place."""
+    if isinstance(body, Mapping):
+        for key, value in body.items():
+            if key not in WITHOUT:
+                yield from numbers(value, f"{path}/{key}")
+    elif isinstance(body, list):
+        for place, value in enumerate(body):
+            yield from numbers(value, f"{path}/{place}")
+    elif isinstance(body, int | float) and not isinstance(body, bool):
+        yield path, float(body)
+
+
+def unlike(kept: Any, found: Any) -> list[str]:
+    """Where a number that is kept is not found again to 1e-9."""
+    there = dict(numbers(found))
+    return [
+        f"{place}: {number} kept, {there.get(place)} found"
+        for place, number in numbers(kept)
+        if place not in there or abs(there[place] - number) > 1e-9 * max(1.0, abs(number))
+    ]
+
+
+def test_the_script_knows_nothing_of_the_product() -> None:
+    text = SCRIPT.read_text()
+    assert not [room for room in ("governance", "inference", "webapp", "ehr") if f"import {room}" in text]
+    assert not [room for room in ("governance", "inference", "webapp", "ehr") if f"from {room}" in text]
+
+
+def test_every_figure_of_the_review_is_found_again(exported: Exported) -> None:
+    parts = {key: exported.review[key] for key in ("models", "cards", "feedback", "offers", "alarms", "clarity")}
+    assert len(list(numbers(parts))) > 250
+    assert not unlike(parts, exported.found["review"])
+
+
+def test_the_answers_to_look_at_are_found_again_in_their_order(exported: Exported) -> None:
+    for kept, found in zip(exported.review["models"], exported.found["review"]["models"], strict=True):
+        for mine, theirs in zip(kept["outcomes"], found["outcomes"], strict=True):
+            for kind in ("misses", "false_alarms"):
+                ids = [each["assessment"] for each in mine[kind]]
+                assert ids == [each["assessment"] for each in theirs[kind]]
+                assert mine["threshold"] is None or ids
+
+
+def test_the_open_questions_follow_from_figures_found_again(exported: Exported) -> None:
+    same = exported.review | {key: exported.found["review"][key] for key in ("models", "cards", "feedback")}
+    assert not unlike(exported.review["questions"], questions(same))
+
+
+def test_every_figure_of_the_gates_page_is_found_again(exported: Exported) -> None:
+    (gate,) = exported.found["gates"]
+    kept = gate["kept"]
+    assert kept["figures"]["groups"]
+    assert not unlike({key: kept[key] for key in ("figures", "points", "proposed")}, gate)
+    for short in kept["missing"]:
+        assert short["figure"] in {value for _, value in numbers(gate["figures"])} | {0.0}, short
+
+
+def test_every_figure_of_the_audits_page_is_found_again(exported: Exported) -> None:
+    (audit,) = exported.found["audits"]
+    assert len(audit["kept"]["cells"]) >= 6
+    assert not unlike(audit["kept"], audit["found"])
+    hidden = [cell for cell in audit["kept"]["cells"] if cell["missed"] is None]
+    assert all(found["missed"] is None for found in _same(audit["found"]["cells"], hidden))
+
+
+def _same(cells: list[Any], wanted: list[Any]) -> list[Any]:
+    names = {(cell["trait"], cell["value"]) for cell in wanted}
+    return [cell for cell in cells if (cell["trait"], cell["value"]) in names]
+
+
+def test_a_number_that_was_changed_is_told(exported: Exported) -> None:
+    wrong = json.loads(json.dumps(exported.found["review"]))
+    wrong["models"][0]["outcomes"][-1]["week"]["figures"]["sensitivity"]["low"] += 1e-6
+    assert unlike({"models": exported.review["models"]}, wrong)

@@ -1,0 +1,131 @@
+"""The door of those who review: the weeks of a site, one week's review and its PDF; and, for everybody, its audits.
+
+A review is about patients, by pseudonym, and holds words that clinicians wrote: it opens for the people the hospital
+names as its reviewers, in a visit of theirs, and is noted for the auditor. Audits hold rates of groups, small cells
+suppressed, and need no visit, like the gates. Whoever runs the house reads reviews at the command line.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Flask, Response, make_response, render_template, url_for
+
+from ehr.errors import NotFound, UnknownIssuer
+from ehr.tenants import Tenant
+from governance.errors import ReviewRefusal
+from governance.review import Review
+from governance.weeks import Week
+from webapp import audit, equity_view, handout, limits, review_page, reviewing, visits, words
+from webapp.errors import FormRefused
+from webapp.rooms import Rooms, here
+from webapp.visits import Visit
+from webapp.words import say
+
+door = Blueprint("review", __name__)
+groups = Blueprint("equity", __name__)
+OPENED = ("GET", "POST")  # posted by a frame without cookies, which has its secret in the body
+
+
+def install(app: Flask) -> None:
+    """Open both doors."""
+    app.register_blueprint(door)
+    app.register_blueprint(groups)
+
+
+@door.route("/review/<site>", methods=OPENED)
+def weeks(site: str) -> Response:
+    """The weeks of a site that were reviewed."""
+    rooms = here()
+    visit = _reviewer(rooms, site)
+    zone = words.zone_of(visit.tenant.time_zone)
+    listed = [
+        {
+            "name": each.week.name,
+            "url": url_for("review.week", site=site, week=each.week.name, visit=visit.id),
+            "said": say("en", "review.list-made", at=words.moment(each.at, zone)),
+            "decided": say("en", f"review.list-{'decided' if each.decided else 'undecided'}"),
+        }
+        for each in reviewing.reviews(rooms).weeks(visit.tenant.id)
+    ]
+    audit.seen(rooms, "viewed", visit)
+    return make_response(render_template("reviews.html", site=visit.tenant.name, weeks=listed, say=say))
+
+
+@door.route("/review/<site>/<week>", methods=OPENED)
+def week(site: str, week: str) -> Response:
+    """One week's review, as it was kept."""
+    rooms = here()
+    visit = _reviewer(rooms, site)
+    kept = _kept(rooms, visit.tenant, week)
+    audit.seen(rooms, "viewed", visit)
+    address: dict[str, Any] = {"site": site, "visit": visit.id}
+    return make_response(
+        render_template(
+            "review.html",
+            view=review_page.view(rooms, visit.tenant, kept),
+            pdf_url=url_for("review.week_pdf", week=week, **address),
+            back_url=url_for("review.weeks", **address),
+            audits_url=url_for("equity.audits", site=site),
+            gate_url=url_for("governing.gate", site=site),
+            say=say,
+        )
+    )
+
+
+@door.route("/review/<site>/<week>.pdf", methods=OPENED)
+def week_pdf(site: str, week: str) -> Response:
+    """The same on paper."""
+    rooms = here()
+    visit = _reviewer(rooms, site)
+    limits.within(rooms, "papers", visit.id)
+    kept = _kept(rooms, visit.tenant, week)
+    audit.seen(rooms, "printed", visit)
+    answer = make_response(handout.sheets(review_page.paper(rooms, visit.tenant, kept)))
+    answer.mimetype = "application/pdf"
+    answer.headers["Content-Disposition"] = f'inline; filename="ordertime-review-{kept.week.name}.pdf"'
+    return answer
+
+
+@groups.get("/audits/<site>")
+def audits(site: str) -> Response:
+    """The newest audit of each version's outcome at a site."""
+    rooms = here()
+    try:
+        tenant = rooms.tenants.by_id(site)
+    except UnknownIssuer:
+        raise NotFound("no site of this id is configured here", "audits") from None
+    zone = words.zone_of(tenant.time_zone)
+    sections = [
+        equity_view.section(
+            f"audit-{number}",
+            {"model": words.model_name(each.model), "version": each.version, "outcome": each.outcome},
+            each.body,
+            (equity_view.period(each.since, each.until, each.at, each.threshold, zone),),
+        )
+        for number, each in enumerate(reviewing.audits(rooms).last(tenant.id))
+    ]
+    return make_response(render_template("audits.html", site=tenant.name, sections=sections, say=say))
+
+
+def _reviewer(rooms: Rooms, site: str) -> Visit:
+    """The visit of a named reviewer of `site`. Raises SessionExpired, NotFound, FormRefused."""
+    visit = visits.current(rooms)
+    if visit.tenant.id != site:
+        raise NotFound("this visit is of another hospital", "review")
+    if visit.grant.user not in visit.tenant.follow_up.reviewers:
+        said = "the hospital's file does not name this user among its reviewers"
+        raise FormRefused("not-a-reviewer", said, url_for("pages.stored", visit=visit.id), 403)
+    return visit
+
+
+def _kept(rooms: Rooms, tenant: Tenant, written: str) -> Review:
+    """The review of a week as it is written in the address. Raises NotFound."""
+    try:
+        week = Week.read(written)
+    except ReviewRefusal as refusal:
+        raise NotFound(str(refusal), "week") from None
+    kept = reviewing.reviews(rooms).last(tenant.id, week)
+    if kept is None:
+        raise NotFound(say("en", "review.none-yet", site=tenant.id, week=week.name), "week")
+    return kept

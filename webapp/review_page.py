@@ -1,0 +1,73 @@
+"""A kept review as a page, on the screen and on paper: with what was decided about it, or how it is decided."""
+
+from __future__ import annotations
+
+from flask import render_template
+
+from ehr.tenants import Tenant
+from governance.decisions import IMPACT, KINDS, Decided
+from governance.review import Review
+from webapp import handout, review_view, reviewing, words
+from webapp.report import Section
+from webapp.review_view import ReviewView
+from webapp.rooms import Rooms
+from webapp.words import say
+
+
+def view(rooms: Rooms, tenant: Tenant, kept: Review) -> ReviewView:
+    """The review in words."""
+    zone = words.zone_of(tenant.time_zone)
+    return review_view.view(kept.body, kept.digest, decision(rooms, tenant, kept), site=tenant.name, zone=zone)
+
+
+def paper(rooms: Rooms, tenant: Tenant, kept: Review) -> str:
+    """The review as HTML that paper is made of."""
+    return render_template("review_paper.html", view=view(rooms, tenant, kept), say=say)
+
+
+def alone(html: str) -> str:
+    """The same as a file that needs no other: its style inside it."""
+    style = (handout.STATIC / "review.css").read_text(encoding="utf-8")
+    return html.replace('<link rel="stylesheet" href="/static/review.css">', f"<style>\n{style}</style>")
+
+
+def decision(rooms: Rooms, tenant: Tenant, kept: Review) -> Section:
+    """The decision with its signers, proven again; or what has to be decided, by whom and how."""
+    found = reviewing.decisions(rooms).of(tenant.id, kept.week.name)
+    title = say("en", "review.decision.title")
+    if found is None:
+        roles = tenant.review.roles
+        kinds = words.listed([say("en", f"review.decision.kind-{kind}") for kind in KINDS])
+        named = say("en", "review.decision.roles", roles=words.listed(roles))
+        who = named if roles else say("en", "review.decision.people")
+        how = say("en", "review.decision.how", site=tenant.id, week=kept.week.name)
+        return Section("decision", title, (say("en", "review.decision.open", kinds=kinds), who, how))
+    return Section("decision", title, _decided(found, tenant), _signers(found, tenant), after=_proof(found, kept))
+
+
+def _decided(found: Decided, tenant: Tenant) -> tuple[str, ...]:
+    made = found.decision
+    head = say(
+        "en",
+        "review.decision.decided",
+        at=words.moment(found.at, words.zone_of(tenant.time_zone)),
+        kind=say("en", f"review.decision.kind-{made.kind}"),
+        model=words.model_name(made.model) if made.model else say("en", "review.all-models"),
+    )
+    return (head, made.sentence, say("en", "review.decision.impact", impact=made.impact or IMPACT[made.kind]))
+
+
+def _signers(found: Decided, tenant: Tenant) -> tuple[str, ...]:
+    zone = words.zone_of(tenant.time_zone)
+    return tuple(
+        say("en", "review.decision.signed", name=each.name, role=each.role, at=words.moment(each.at, zone))
+        for each in found.signatures
+    )
+
+
+def _proof(found: Decided, kept: Review) -> tuple[str, ...]:
+    doubts = list(found.doubts)
+    if found.decision.review != kept.digest:
+        doubts.append("it was made on another review than this one")
+    said = tuple(say("en", "review.decision.doubt", doubt=doubt) for doubt in doubts)
+    return (*said, say("en", "review.decision.line", line=found.line))
