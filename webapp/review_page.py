@@ -37,7 +37,7 @@ def decision(rooms: Rooms, tenant: Tenant, kept: Review) -> Section:
     title = say("en", "review.decision.title")
     if found is None:
         roles = tenant.review.roles
-        kinds = words.listed([say("en", f"review.decision.kind-{kind}") for kind in KINDS])
+        kinds = ", ".join(say("en", f"review.decision.kind-{kind}") for kind in KINDS)
         named = say("en", "review.decision.roles", roles=words.listed(roles))
         who = named if roles else say("en", "review.decision.people")
         how = say("en", "review.decision.how", site=tenant.id, week=kept.week.name)

@@ -1,0 +1,172 @@
+"""The weekly review: for named reviewers alone on the web, without a login at the command line; signed, and proven."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+
+from governance.changes import faults
+from tests.webapp.house import APP, visit_of
+from tests.webapp.reviewed import SITE, Reviewed, reviewed
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reviewed]:
+    for made in reviewed(tmp_path_factory.mktemp("reviewed")):
+        for week in (made.week, made.week.before(1)):
+            said = made.run("review", "make", SITE, week.name)
+            assert said.exit_code == 0, said.output
+        yield made
+
+
+def seen(house: Reviewed, path: str, user: str = "Practitioner/okafor") -> Any:
+    """What a user of the hospital is answered at `path`, in a visit of their own."""
+    browser, address = house.house.launched("pneumonia-worsening", user=user)
+    return browser.get(path, query_string={"visit": visit_of(address)}, base_url=APP)
+
+
+def test_a_named_reviewer_reads_the_week_with_every_section(house: Reviewed) -> None:
+    answer = seen(house, f"/review/{SITE}/{house.week.name}")
+    text = answer.get_data(as_text=True)
+    assert answer.status_code == 200
+    for part in (
+        "Open questions", "what was said", "what happened", "misses to look at", "false alarms to look at",
+        "Cards, and what clinicians did", "In their own words", "Drift and alarms", "The gates", "audit by group",
+        "How clear the patient&#39;s page was", "Not decided yet",
+    ):  # fmt: skip
+        assert part in text, part
+    assert "raised the number" in text
+    assert "Likely cause: the codes of lactate changed" in text
+    assert "style=" not in text
+
+
+def test_the_list_leads_to_each_week(house: Reviewed) -> None:
+    text = seen(house, f"/review/{SITE}").get_data(as_text=True)
+    assert text.index(house.week.name) < text.index(house.week.before(1).name)
+    assert f"/review/{SITE}/{house.week.name}?visit=" in text
+
+
+def test_the_paper_has_the_same_words_and_is_tagged(house: Reviewed) -> None:
+    answer = seen(house, f"/review/{SITE}/{house.week.name}.pdf")
+    assert answer.mimetype == "application/pdf"
+    reader = PdfReader(io.BytesIO(answer.get_data()))
+    text = " ".join(page.extract_text() for page in reader.pages)
+    assert f"Weekly review, {house.week.name}" in text
+    assert "For named reviewers only" in text
+    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
+
+
+@pytest.mark.parametrize("path", ["", "/2026-W01", "/2026-W01.pdf"])
+def test_nobody_else_reads_a_review(house: Reviewed, path: str) -> None:
+    refused = seen(house, f"/review/{SITE}{path}", user="Practitioner/somebody-else")
+    assert refused.status_code == 403
+    assert "for named reviewers" in refused.get_data(as_text=True)
+    assert house.house.browser().get(f"/review/{SITE}{path}", base_url=APP).status_code == 401
+
+
+def test_a_visit_of_one_hospital_opens_no_other_hospitals_review(house: Reviewed) -> None:
+    assert seen(house, f"/review/north/{house.week.name}").status_code == 404
+
+
+@pytest.mark.parametrize("week", ["2019-W01", "2026-W54", "today"])
+def test_a_week_that_is_not_there_is_named(house: Reviewed, week: str) -> None:
+    answer = seen(house, f"/review/{SITE}/{week}")
+    assert answer.status_code == 404
+    assert week in answer.get_data(as_text=True)
+
+
+def test_who_read_and_who_was_refused_is_noted_for_the_auditor(house: Reviewed) -> None:
+    seen(house, f"/review/{SITE}/{house.week.name}.pdf")
+    seen(house, f"/review/{SITE}", user="Practitioner/somebody-else")
+    trail = [row for row in house.house.rooms.audit.read(tenant=SITE) if row.door.startswith("/review")]
+    assert {"viewed", "printed", "refused"} <= {row.kind for row in trail}
+    assert "not-a-reviewer" in {row.reason for row in trail}
+
+
+def test_audits_are_open_and_tell_of_groups_alone(house: Reviewed) -> None:
+    answer = house.house.browser().get(f"/audits/{SITE}", base_url=APP)
+    text = answer.get_data(as_text=True)
+    assert answer.status_code == 200
+    for part in ("Sex", "Age", "Language", "too few", "Missed, of patient-days with the outcome", "best group"):
+        assert part in text, part
+    assert "Patient " not in text
+    assert house.house.browser().get("/audits/nowhere", base_url=APP).status_code == 404
+
+
+def test_an_audit_is_made_again_for_a_new_version_and_not_for_the_same_week(house: Reviewed) -> None:
+    assert house.run("equity", "run", SITE).exit_code == 0
+    assert house.run("equity", "run", SITE).output.count("four fifths") == 0
+
+
+def test_the_command_line_writes_the_page_without_a_login(house: Reviewed, tmp_path: Path) -> None:
+    for name in ("r.html", "r.pdf"):
+        said = house.run("review", "page", SITE, house.week.name, "--out", str(tmp_path / name))
+        assert said.exit_code == 0, said.output
+    text = (tmp_path / "r.html").read_text()
+    assert "Weekly review" in text
+    assert "<link" not in text
+    assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")
+    assert house.run("review", "page", SITE, "2026-W99", "--out", str(tmp_path / "x.pdf")).exit_code == 1
+
+
+def test_a_week_that_is_not_over_is_refused_by_name(house: Reviewed) -> None:
+    said = house.run("review", "make", SITE, house.week.before(-1).name)
+    assert said.exit_code == 1
+    assert "is not over" in said.output
+
+
+def test_signed_by_two_it_is_decided_logged_proven_and_shown(house: Reviewed) -> None:
+    week = house.week.before(1)
+    files = [str(house.signature(name, week)) for name in ("Ada", "Ben")]
+    alone = house.run("review", "decide", SITE, week.name, files[0])
+    assert (alone.exit_code, "not signed by 1 more named people" in alone.output) == (1, True)
+    said = house.run("review", "decide", SITE, week.name, *files)
+    assert said.exit_code == 0, said.output
+    assert house.run("changes", "verify").exit_code == 0
+    (line,) = [line for line in house.house.rooms.changes.lines(SITE) if line.kind == "reviewed"]
+    assert line.author == "Ada (Chief medical information officer), Ben (Quality officer)"
+    assert "All as before" in line.modification
+    assert line.impact == "Nothing changes."
+    text = seen(house, f"/review/{SITE}/{week.name}").get_data(as_text=True)
+    assert "Ben, Quality officer, signed" in text
+    assert f"Line {line.number} of the change log" in text
+    assert "no longer be believed" not in text
+    assert house.run("review", "make", SITE, week.name).exit_code == 1
+    again = house.run("review", "decide", SITE, week.name, *files)
+    assert "decided already" in again.output
+    assert not faults(house.house.rooms.changes.lines())
+
+
+def test_a_tampered_or_wrong_signature_is_named_and_nothing_is_recorded(house: Reviewed) -> None:
+    good, other = house.signature("Ada", house.week), house.signature("Ben", house.week)
+    lines = len(list(house.house.rooms.changes.lines()))
+    for changed, says in (
+        (other.read_text().replace("continue", "retrain"), "signature by Ben: it is of another decision"),
+        (other.read_text().replace('name = "Ben"', 'name = "Eve"'), "no approver of that name"),
+        (other.read_text().replace('signature = "', 'signature = "AAAA'), "signature by Ben: it is not theirs"),
+        (json.dumps({"signatures": []}), "is TOML of"),
+    ):
+        path = house.folder / "changed.toml"
+        path.write_text(changed)
+        said = house.run("review", "decide", SITE, house.week.name, str(good), str(path))
+        assert said.exit_code == 1
+        assert says in said.output, said.output
+    assert len(list(house.house.rooms.changes.lines())) == lines
+
+
+def test_an_export_is_written_whole_and_a_changed_one_is_named(house: Reviewed, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    said = house.run("export", "--out", str(out))
+    assert said.exit_code == 0, said.output
+    assert "demo/answers: " in said.output
+    assert house.run("export", "--check", str(out)).exit_code == 0
+    (out / SITE / "cards.parquet").write_bytes(b"x")
+    told = house.run("export", "--check", str(out))
+    assert (told.exit_code, "cards.parquet is not as it was written" in told.output) == (1, True)
+    assert "is there already" in house.run("export", "--out", str(out)).output
