@@ -22,21 +22,26 @@ from sqlalchemy.exc import IntegrityError
 
 from governance.alarms import Alarms
 from governance.audit import AuditTrail
+from governance.audits import Audits
 from governance.causes import Finding
 from governance.changes import Change, Changes
 from governance.clarity import ClarityBook, PageKind
 from governance.daily import LATENCY, Daily, Summary
+from governance.decisions import Decision, Decisions, Signature
 from governance.entries import Feedback, Repeat, Suggestion
+from governance.equity import Audit
 from governance.errors import LedgerRefusal, LedgerUnavailable, SetupError
 from governance.keys import Pseudonym
 from governance.ledger import Ledger
 from governance.outcomes import Outcome, Outcomes
 from governance.readings import Reading, Readings
+from governance.review import Reviews
 from governance.store import Store, migrate, open_store, roll_back
 from governance.tables import APPEND_ONLY, assessments, ephemera, metadata
 from governance.waiting import Referral, WaitingList
+from governance.weeks import Week
 from inference.assessment import State
-from tests.governance.answers import KOLKATA, NOON, answer
+from tests.governance.answers import KOLKATA, NOON, SECRET, answer
 from tests.servers import free_port
 
 MIGRATE = (
@@ -368,6 +373,17 @@ def filled(ledger: Ledger) -> None:
     Daily(ledger._store).keep("north", "ventilation-need", [Summary(NOON.date(), LATENCY, "", 1, mean=4.0)])
     WaitingList(ledger._store, clock=lambda: NOON).refer([Referral(kept.id, "ventilation-6h", "transferred")])
     watched(ledger._store)
+    reviewed(ledger._store)
+
+
+def reviewed(store: Store) -> None:
+    """A week that was audited, reviewed and decided."""
+    week, clock = Week.of(NOON.date()), lambda: NOON
+    Audits(store, clock=clock).keep("north", "m", "1", "o", NOON, NOON, Audit(0.2, 10, ()))
+    kept = Reviews(store, SECRET, clock=clock).keep("north", week, {})
+    decision = Decision("north", week.name, kept.digest, "continue", "As before.")
+    signers = [Signature(name, name, NOON, "", "") for name in ("Ada", "Ben")]
+    Decisions(store, Changes(store, clock=clock), clock=clock).record(decision, signers, ())
 
 
 def watched(store: Store) -> None:
