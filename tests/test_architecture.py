@@ -25,8 +25,9 @@ FACES = (
     *("cards", "result", "answer", "reasons", "bedside", "handout", "about", "charts", "words", "question"),
     *("repeats", "writes", "look", "plots", "glance", "hours", "nextdraw", "peers", "plain", "provenance"),
     *("origin", "supposing", "telling", "matrix", "opinions", "queue_view"),
+    *("shares", "report", "tradeoff", "gate_view", "review_view", "cards_view", "drift_view", "equity_view"),
 )
-DOORS = ("hooks", "launch", "pages", "models", "sources", "gallery", "cli", "clear", "queue")
+DOORS = ("hooks", "launch", "pages", "models", "sources", "gallery", "cli", "clear", "queue", "review")
 
 
 def modules(room: str) -> Iterator[Path]:

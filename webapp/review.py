@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Flask, Response, make_response, render_template, url_for
+from flask import Blueprint, Flask, Response, make_response, render_template, request, url_for
 
 from ehr.errors import NotFound, UnknownIssuer
 from ehr.tenants import Tenant
 from governance.errors import ReviewRefusal
 from governance.review import Review
 from governance.weeks import Week
-from webapp import audit, equity_view, handout, limits, review_page, reviewing, visits, words
+from webapp import equity_view, handout, limits, review_page, reviewing, visits, words
 from webapp.errors import FormRefused
 from webapp.rooms import Rooms, here
 from webapp.visits import Visit
@@ -48,7 +48,7 @@ def weeks(site: str) -> Response:
         }
         for each in reviewing.reviews(rooms).weeks(visit.tenant.id)
     ]
-    audit.seen(rooms, "viewed", visit)
+    _note(rooms, visit, "viewed")
     return make_response(render_template("reviews.html", site=visit.tenant.name, weeks=listed, say=say))
 
 
@@ -58,7 +58,7 @@ def week(site: str, week: str) -> Response:
     rooms = here()
     visit = _reviewer(rooms, site)
     kept = _kept(rooms, visit.tenant, week)
-    audit.seen(rooms, "viewed", visit)
+    _note(rooms, visit, "viewed")
     address: dict[str, Any] = {"site": site, "visit": visit.id}
     return make_response(
         render_template(
@@ -80,7 +80,7 @@ def week_pdf(site: str, week: str) -> Response:
     visit = _reviewer(rooms, site)
     limits.within(rooms, "papers", visit.id)
     kept = _kept(rooms, visit.tenant, week)
-    audit.seen(rooms, "printed", visit)
+    _note(rooms, visit, "printed")
     answer = make_response(handout.sheets(review_page.paper(rooms, visit.tenant, kept)))
     answer.mimetype = "application/pdf"
     answer.headers["Content-Disposition"] = f'inline; filename="ordertime-review-{kept.week.name}.pdf"'
@@ -119,12 +119,18 @@ def _reviewer(rooms: Rooms, site: str) -> Visit:
     return visit
 
 
+def _note(rooms: Rooms, visit: Visit, kind: str) -> None:
+    """For the auditor: who read what of many patients, and of none in particular."""
+    door_of = request.url_rule.rule if request.url_rule else ""
+    rooms.audit.note(kind, door=door_of, tenant=visit.tenant.id, user=visit.grant.user)
+
+
 def _kept(rooms: Rooms, tenant: Tenant, written: str) -> Review:
     """The review of a week as it is written in the address. Raises NotFound."""
     try:
         week = Week.read(written)
-    except ReviewRefusal as refusal:
-        raise NotFound(str(refusal), "week") from None
+    except ReviewRefusal:
+        raise NotFound("no week is written so; one is written as 2026-W21", "week") from None
     kept = reviewing.reviews(rooms).last(tenant.id, week)
     if kept is None:
         raise NotFound(say("en", "review.none-yet", site=tenant.id, week=week.name), "week")

@@ -74,11 +74,13 @@ def test_a_visit_of_one_hospital_opens_no_other_hospitals_review(house: Reviewed
     assert seen(house, f"/review/north/{house.week.name}").status_code == 404
 
 
-@pytest.mark.parametrize("week", ["2019-W01", "2026-W54", "today"])
-def test_a_week_that_is_not_there_is_named(house: Reviewed, week: str) -> None:
+@pytest.mark.parametrize(
+    ("week", "says"), [("2019-W01", "review make demo 2019-W01"), ("2026-W54", "as 2026-W21"), ("today", "as 2026-W21")]
+)
+def test_a_week_that_is_not_there_says_what_to_do(house: Reviewed, week: str, says: str) -> None:
     answer = seen(house, f"/review/{SITE}/{week}")
     assert answer.status_code == 404
-    assert week in answer.get_data(as_text=True)
+    assert says in answer.get_data(as_text=True)
 
 
 def test_who_read_and_who_was_refused_is_noted_for_the_auditor(house: Reviewed) -> None:
