@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from math import exp, sqrt
 from typing import Final
 
 import numpy as np
@@ -45,7 +46,8 @@ class Calibration:
 class Cell:
     """One value of one trait. A figure is None where its cell is suppressed or has nothing to count.
 
-    `four_fifths` is this group's sensitivity over the best group's. `value` is "" for patients not known.
+    `four_fifths` is this group's sensitivity over the best group's, `fifths_low` and `fifths_high` its 95 % interval
+    (Katz and others 1978, a patient a trial); the best group has none. `value` is "" for patients not known.
     """
 
     trait: str
@@ -56,6 +58,8 @@ class Cell:
     indeterminate: Rate | None
     calibration: Calibration | None
     four_fifths: float | None = None
+    fifths_low: float | None = None
+    fifths_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +188,21 @@ def _compared(cells: list[Cell]) -> list[Cell]:
         for place, cell in enumerate(cells)
         if cell.missed is not None and cell.missed.value is not None
     }
-    best = max((share for place, share in caught.items() if cells[place].value != UNKNOWN), default=0.0)
+    known = [place for place in caught if cells[place].value != UNKNOWN]
+    best = max(known, key=lambda place: caught[place], default=None)
+    if best is None or caught[best] <= 0:
+        return cells
     return [
-        replace(cell, four_fifths=caught[place] / best) if place in caught and best > 0 else cell
+        _ratio(cell, cells[best], caught[place], caught[best]) if place in caught else cell
         for place, cell in enumerate(cells)
     ]
+
+
+def _ratio(cell: Cell, best: Cell, share: float, most: float) -> Cell:
+    """The cell with its ratio and interval; no interval for the best group, or where nothing was caught."""
+    ratio = share / most
+    if cell is best or share <= 0 or cell.missed is None or best.missed is None:
+        return replace(cell, four_fifths=ratio)
+    error = sqrt((1 - share) / (share * cell.missed.patients) + (1 - most) / (most * best.missed.patients))
+    low, high = ratio * exp(-1.96 * error), ratio * exp(1.96 * error)
+    return replace(cell, four_fifths=ratio, fifths_low=low, fifths_high=high)

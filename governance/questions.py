@@ -46,6 +46,8 @@ def _of_outcome(part: Mapping[str, Any], named: Mapping[str, str]) -> Iterator[Q
                 "trait": cell["trait"],
                 "value": cell["value"],
                 "ratio": cell["four_fifths"],
+                "low": cell["fifths_low"],
+                "high": cell["fifths_high"],
             }
 
 

@@ -58,7 +58,7 @@ def _below(cells: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
             "equity.below",
             trait=trait(cell["trait"]),
             value=_value(cell),
-            ratio=shares.share(cell["four_fifths"]),
+            ratio=_ratio(cell),
         )
         for cell in cells
         if cell["four_fifths"] is not None and cell["four_fifths"] < FOUR_FIFTHS
@@ -73,7 +73,7 @@ def _table(named: Mapping[str, Any], name: str, cells: Iterable[Mapping[str, Any
 
 
 def _row(cell: Mapping[str, Any]) -> tuple[str, ...]:
-    hidden, fits, fifths = say("en", "equity.hidden"), cell["calibration"], cell["four_fifths"]
+    hidden, fits = say("en", "equity.hidden"), cell["calibration"]
     return (
         _value(cell),
         hidden if cell["patients"] is None else f"{cell['patients']:,}",
@@ -82,8 +82,13 @@ def _row(cell: Mapping[str, Any]) -> tuple[str, ...]:
             for key in ("missed", "false_alarms", "indeterminate")
         ),
         hidden if fits is None else calibrated(fits),
-        hidden if fifths is None else shares.share(fifths),
+        hidden if cell["four_fifths"] is None else _ratio(cell),
     )
+
+
+def _ratio(cell: Mapping[str, Any]) -> str:
+    ends = {"value": cell["four_fifths"], "low": cell["fifths_low"], "high": cell["fifths_high"]}
+    return shares.rate(ends)
 
 
 def calibrated(fits: Mapping[str, Any]) -> str:

@@ -218,9 +218,17 @@ def _trait(rows: pd.DataFrame, trait: str, values: list[str], threshold: float, 
             }
         )  # fmt: skip
     caught = [None if c["missed"] is None or c["missed"]["value"] is None else 1 - c["missed"]["value"] for c in cells]
-    best = max((c for c, cell in zip(caught, cells, strict=True) if c is not None and cell["value"]), default=0.0)
-    for share, cell in zip(caught, cells, strict=True):
-        cell["four_fifths"] = share / best if share is not None and best > 0 else None
+    known = [place for place, cell in enumerate(cells) if caught[place] is not None and cell["value"]]
+    best = max(known, key=lambda place: caught[place], default=None)
+    for place, cell in enumerate(cells):
+        cell |= {"four_fifths": None, "fifths_low": None, "fifths_high": None}
+        if best is None or not caught[best] or caught[place] is None:
+            continue
+        cell["four_fifths"] = caught[place] / caught[best]
+        if place != best and caught[place]:
+            two = [(caught[each], cells[each]["missed"]["patients"]) for each in (place, best)]
+            wide = np.exp(1.96 * np.sqrt(sum((1 - share) / (share * people) for share, people in two)))
+            cell["fifths_low"], cell["fifths_high"] = cell["four_fifths"] / wide, cell["four_fifths"] * wide
     return cells
 
 

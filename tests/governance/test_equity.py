@@ -41,7 +41,11 @@ def test_the_missed_subgroup_stands_below_four_fifths_and_its_interval_apart(fou
     assert spanish.missed.low is not None
     assert english.missed.high is not None
     assert spanish.missed.low > english.missed.high
-    assert english.four_fifths == 1.0
+    assert (english.four_fifths, english.fifths_low) == (1.0, None)
+    assert spanish.four_fifths is not None
+    assert spanish.fifths_low is not None
+    assert spanish.fifths_high is not None
+    assert spanish.fifths_low < spanish.four_fifths < spanish.fifths_high < 0.8
 
 
 def test_groups_that_are_served_alike_are_not_below(found: Audit) -> None:
