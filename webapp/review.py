@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Flask, Response, make_response, render_template, request, url_for
+from flask import Blueprint, Flask, Response, g, make_response, render_template, request, url_for
 
 from ehr.errors import NotFound, UnknownIssuer
 from ehr.tenants import Tenant
@@ -28,9 +28,10 @@ OPENED = ("GET", "POST")  # posted by a frame without cookies, which has its sec
 
 
 def install(app: Flask) -> None:
-    """Open both doors."""
+    """Open both doors, and show the way to the reviews on the pages of those who may read them."""
     app.register_blueprint(door)
     app.register_blueprint(groups)
+    app.context_processor(lambda: {"review_url": _way})
 
 
 @door.route("/review/<site>", methods=OPENED)
@@ -135,3 +136,10 @@ def _kept(rooms: Rooms, tenant: Tenant, written: str) -> Review:
     if kept is None:
         raise NotFound(say("en", "review.none-yet", site=tenant.id, week=week.name), "week")
     return kept
+
+
+def _way(visit: str) -> str:
+    """The reviews' address for a user of this visit who may read them, else ""."""
+    site, user, _ = getattr(g, "caller", ("", "", ""))
+    named: Any = {tenant.id: tenant.follow_up.reviewers for tenant in here().tenants} if site and visit else {}
+    return url_for("review.weeks", site=site, visit=visit) if user in named.get(site, ()) else ""

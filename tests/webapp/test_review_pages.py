@@ -62,6 +62,13 @@ def test_the_paper_has_the_same_words_and_is_tagged(house: Reviewed) -> None:
     assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
 
 
+def test_the_way_to_the_reviews_is_shown_to_reviewers_alone(house: Reviewed) -> None:
+    for user, shown in (("Practitioner/okafor", True), ("Practitioner/somebody-else", False)):
+        browser, address = house.house.launched("pneumonia-worsening", user=user)
+        text = browser.get(address, base_url=APP).get_data(as_text=True)
+        assert (f'href="/review/{SITE}?visit=' in text) is shown
+
+
 @pytest.mark.parametrize("path", ["", "/2026-W01", "/2026-W01.pdf"])
 def test_nobody_else_reads_a_review(house: Reviewed, path: str) -> None:
     refused = seen(house, f"/review/{SITE}{path}", user="Practitioner/somebody-else")
