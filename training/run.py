@@ -18,7 +18,7 @@ from sklearn.cluster import KMeans
 
 from inference.assessment import TROPONIN, VENTILATION
 from inference.features import ASKED, Layout, layout_for
-from training import calibrate, scan
+from training import calibrate, measure, scan
 from training.card import card, markdown, provenance
 from training.evaluate import Evaluation, evaluate
 from training.export import Blend, export
@@ -129,7 +129,10 @@ def compared(
 ) -> Evaluation:
     """evaluation.json and its drawings; questions before the first result apart, since they ask for another value."""
     alone = calibrate.platted(rows, answers.logits[:, :, -1].mean(axis=1), answers.fold)
-    contenders = {"model": judged.probability[:, -1], "sequence": alone, **answers.baseline}
+    beside = {
+        name: calibrate.platted(rows, measure.logit(p), answers.fold) for name, p in answers.baseline.items()
+    }  # as the model is: whoever is put on one scale across folds ranks a little worse for it
+    contenders = {"model": judged.probability[:, -1], "sequence": alone, **beside}
     extra: dict[str, Any] = {
         "trees_share_of_log_odds": share,
         "data_set_told_apart": answers.apart,
@@ -156,8 +159,6 @@ def compared(
 
 def before_first(rows: Table, judged: calibrate.Judged) -> dict[str, Any]:
     """Figures of questions asked before the first troponin has come back."""
-    from training import measure
-
     found = {}
     for name in np.unique(rows.data_set[rows.first]):
         mine = rows.first & (rows.data_set == name)

@@ -75,7 +75,7 @@ TASKS: Final = (
         data_sets=(CHALLENGE_2012, EICU),
         inputs=(*_VITALS, *_GASES, *_LABS, "care_unit", "course"),
         important=("rr", "spo2", "fio2", "hr", "sbp", "gcs", "temp", "ph", "pco2", "lactate", "creatinine"),
-        shape=Shape(epochs=3, rate=1.5e-3),
+        shape=Shape(epochs=8, rate=1.5e-3),
         kind="onset",
         growth=Growth(rounds=150, rate=0.1, least=200, chance=True, bootstrap=False, rows=0.5, columns=0.2),
         tuned=Growth(rounds=300, rate=0.05, least=200, chance=True),
