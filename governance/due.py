@@ -16,8 +16,10 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal,
 from governance.keys import Pseudonym
 from governance.store import Store
 from governance.tables import Instant, assessments, outcomes, predictions, referrals
+from inference.assessment import TROPONIN, VENTILATION
 
 PAGE: Final = 500  # patients at a time
+MODELS: Final = (VENTILATION, TROPONIN)
 USUAL: Final = (6, 12, 24)  # hours of the models' outcomes
 LONGEST: Final = 72  # what any other number of hours is held for
 
@@ -76,7 +78,7 @@ class Due:
         return (
             select(*columns)
             .join_from(assessments, predictions, p.assessment_id == a.id)
-            .where(a.tenant == self._tenant, a.as_of >= self._since, a.as_of <= self._latest())
+            .where(a.tenant == self._tenant, a.model.in_(MODELS), a.as_of >= self._since, a.as_of <= self._latest())
             .where(p.probability.is_not(None), ~settled(), ~referred())
         )
 

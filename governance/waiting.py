@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, exists, func, literal, select, tuple_, union
 
 from governance import rows
-from governance.due import settled
+from governance.due import MODELS, settled
 from governance.keys import Pseudonym
 from governance.outcomes import REVIEW
 from governance.store import Store
@@ -126,11 +126,12 @@ class WaitingList:
 
 def _waiting(tenant: str, since: datetime | None, *columns: Any) -> Select[Any]:
     a, r = assessments.c, referrals.c
-    wanted = [a.tenant == tenant, *([a.as_of >= since] if since else [])]
+    # the models are named so that the index by tenant, model and moment serves
+    wanted = [a.tenant == tenant, a.model.in_(MODELS), *([a.as_of >= since] if since else [])]
     doubted = select(a.id).where(*wanted, a.status == Status.INDETERMINATE.value, _unsettled())
-    told = select(a.id).join_from(referrals, assessments, r.assessment_id == a.id)
-    either = union(doubted, told.where(*wanted, ~reviewed(r.assessment_id, r.outcome))).subquery()
-    return select(*columns).join_from(assessments, either, either.c.id == a.id)
+    told = select(r.assessment_id).where(~reviewed(r.assessment_id, r.outcome))
+    either = union(doubted, told).subquery()
+    return select(*columns).join_from(assessments, either, either.c.id == a.id).where(*wanted)
 
 
 def _unsettled() -> ColumnElement[bool]:

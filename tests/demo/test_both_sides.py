@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from demo.config import CLIENT_SECRET
 from demo.records import Hospital
-from demo.tenant import tenant_file
+from demo.tenant import BACKEND_KEY, tenant_file, write_tenant
 from ehr import smart
 from ehr.errors import EhrError, LaunchRefused, NotPermitted, Unauthorised
 from ehr.tenants import Tenant, load_tenants
@@ -33,6 +33,7 @@ def http() -> Iterator[httpx.Client]:
 
 def tenant_of(hospital: Hospital, folder: Path, auth: str, key: ECKey | RSAKey | None = None) -> Tenant:
     """The demonstration's tenant file, with the client changed to one of the other registrations."""
+    write_tenant(hospital.settings, folder).unlink()  # the key it names stays
     text = tenant_file(hospital.settings)
     public = 'client_id = "ordertime"\nauth = "public"'
     assert public in text
@@ -46,10 +47,7 @@ def tenant_of(hospital: Hospital, folder: Path, auth: str, key: ECKey | RSAKey |
             public,
             'client_id = "ordertime-asymmetric"\nauth = "private_key_jwt"\nsigning_key_file = "app.pem"',
         )
-        text += (
-            '\n[backend]\nclient_id = "ordertime-backend"\nauth = "private_key_jwt"\n'
-            'signing_key_file = "app.pem"\nscopes = ["system/Patient.rs", "system/Observation.rs"]\n'
-        )
+        text = text.replace(BACKEND_KEY, "app.pem")
     (folder / "site.toml").write_text(text)
     return load_tenants(folder, production=False).by_id("demo")
 

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from demo.config import CLIENT_SECRET
 from demo.records import Hospital
-from demo.tenant import tenant_file
+from demo.tenant import write_tenant
 from ehr import smart
 from ehr.errors import ForeignAddress, LaunchRefused, NotPermitted, Unauthorised, UntrustedCaller
 from ehr.notes import Chapter, document_reference, may_create, once, risk_assessment
@@ -50,7 +50,7 @@ def http() -> Iterator[httpx.Client]:
 @pytest.fixture
 def tenants(hospital: Hospital, tmp_path: Path) -> Tenants:
     """The file the demonstration writes, read as the app reads it."""
-    (tmp_path / "demo.toml").write_text(tenant_file(hospital.settings), encoding="utf-8")
+    write_tenant(hospital.settings, tmp_path)
     return load_tenants(tmp_path, production=False)
 
 
