@@ -148,8 +148,10 @@ def _audit(memory: Memory, what: Watched, rows: Sequence[Labelled], week: date) 
     since, until = _midnight(week - timedelta(weeks=WEEKS), what.zone), _midnight(week, what.zone)
     whose = (what.tenant, what.model, what.version, what.outcome)
     reached = memory.audits.audited(*whose)
+    if reached is not None and reached >= until:
+        return None
     made = audit((row for row in rows if since <= row.as_of < until), what.zone, what.threshold)
-    if not made.cells or (reached is not None and reached >= until):
+    if not made.cells:
         return None
     memory.audits.keep(*whose, since, until, made)
     return made
