@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -20,7 +21,7 @@ from governance.simulated_gates import write_files
 from inference.assessment import TROPONIN, VENTILATION
 from webapp import create_app
 from webapp.rooms import Rooms
-from webapp.settings import from_environment
+from webapp.settings import ROOT, SettingsError, from_environment
 
 GATE = f"{VENTILATION}/{OUTCOME}/icu"
 
@@ -160,3 +161,35 @@ def test_the_year_is_played_into_an_empty_ledger_alone(house: Flask, tmp_path: P
     assert json.loads((tmp_path / "year" / "year.json").read_text())["simulated"] is True
     status, said = typed(house, *told)
     assert (status, "played into an empty one" in said) == (1, True)
+
+
+def test_the_simulated_hospital_is_shown_beside_the_app_and_says_so_on_every_page(
+    house: Flask, tmp_path: Path
+) -> None:
+    folder = tmp_path / "year"
+    rooms: Rooms = house.extensions["ordertime"]
+    app = create_app(replace(rooms.settings, simulated=folder), rooms)
+    client = app.test_client()
+    waiting = client.get(f"/simulated/gate/{SITE}")
+    assert (waiting.status_code, waiting.headers["Retry-After"]) == (503, "20")
+    typed(house, "simulate", "--out", str(folder), "--days", "12", "--daily", "6")
+    page = client.get(f"/simulated/gate/{SITE}")
+    assert page.status_code == 200
+    assert 'class="simulated"' in page.text
+    assert "Simulated hospital" in page.text
+    assert "/simulated/static/ordertime.css" in page.text
+    assert page.text.count("of 2 named people have approved") == 3
+    assert client.get("/simulated/launch").status_code == 404
+    assert 'class="simulated"' not in client.get(f"/gate/{SITE}").text
+
+
+def test_production_refuses_a_simulated_hospital() -> None:
+    with pytest.raises(SettingsError, match="ORDERTIME_SIMULATED is set in production"):
+        from_environment({
+            "ORDERTIME_MODE": "production",
+            "ORDERTIME_PUBLIC_URL": "https://ordertime.hospital.example",
+            "ORDERTIME_TENANTS": str(ROOT / "tenants"),
+            "ORDERTIME_SECRET_KEY": "Kq3-8Zt1_xVw7Lr0pBn5Ym2Ds9Hc4Fj6",
+            "DATABASE_URL": "sqlite:///ordertime.db",
+            "ORDERTIME_SIMULATED": "year",
+        })  # fmt: skip
