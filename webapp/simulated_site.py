@@ -32,7 +32,7 @@ Create = Callable[[Settings, Rooms], Flask]
 def install(app: Flask, settings: Settings, create: Create) -> None:
     """Put the simulated hospital beside `app`, where the settings name its folder."""
     if settings.simulated is not None:
-        app.wsgi_app = _Beside(app.wsgi_app, settings, settings.simulated, create)  # type: ignore[method-assign]
+        app.wsgi_app = _Beside(app.wsgi_app, settings, settings.simulated, create)  # type: ignore[assignment, method-assign]
 
 
 class _Beside:

@@ -16,6 +16,7 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
+from governance.approvals import read_gates
 from governance.simulated import OUTCOME, RISE, SITE, VERSION
 from governance.simulated_gates import write_files
 from inference.assessment import TROPONIN, VENTILATION
@@ -193,3 +194,9 @@ def test_production_refuses_a_simulated_hospital() -> None:
             "DATABASE_URL": "sqlite:///ordertime.db",
             "ORDERTIME_SIMULATED": "year",
         })  # fmt: skip
+
+
+def test_the_example_gate_file_is_one_that_is_read(tmp_path: Path) -> None:
+    site = read_gates(ROOT / "gates" / "example.toml.txt", "example-general", {}, datetime.now(UTC))
+    assert [gate.name for gate in site.gates] == [f"{VENTILATION}/{OUTCOME}"]
+    assert site.refused == ()
