@@ -15,10 +15,6 @@ from ehr.errors import TenantError, UnknownIssuer
 from ehr.finding import launches
 from ehr.tenants import Tenant
 from webapp import export_cli, following_cli, governing_cli, review_cli, simulate_cli, watch_cli
-||||||| parent of 4d84ea0 (A synthetic year is played into a fresh ledger)
-from webapp import governing_cli
-||||||| parent of a4e4604 (The daily job: flask watch, list and answer)
-from webapp import governing_cli, simulate_cli
 from webapp.rooms import Rooms, here
 
 database = AppGroup("db", help="The ledger's tables.")
@@ -39,8 +35,6 @@ def install(app: Flask) -> None:
     following_cli.install(app)
     simulate_cli.install(app)
     watch_cli.install(app)
-||||||| parent of 4d84ea0 (A synthetic year is played into a fresh ledger)
-||||||| parent of a4e4604 (The daily job: flask watch, list and answer)
 
 
 @click.command()
