@@ -1,6 +1,7 @@
 # make demo   environment, stand-in hospital, app, and a URL to open
 # make test   everything but what needs a missing browser, which it names
 # make check  lint, types, security lint, tests, architecture: the same as CI
+# make simulate  a synthetic year at a synthetic hospital, played into build/simulated
 # make train  both models, from the open data (see training/README.md)
 # make sbom   what the app runs on, as CycloneDX JSON: build/sbom.json
 # make conformance  docs/conformance.md, from the tests that cite each item
@@ -13,10 +14,15 @@ ACROSS := .venv-federated
 METER  := .venv-seismometer
 export EHR_PORT APP_PORT
 
-.PHONY: demo test check lint types conformance golden train federate bench sbom peers clean
+SIMULATED ?= build/simulated
+
+.PHONY: demo simulate test check lint types conformance golden train federate bench sbom peers clean
 
 demo: $(VENV)/.run
 	@exec $(BIN)/python -m demo.up
+
+simulate: $(VENV)/.run
+	$(BIN)/flask --app wsgi simulate --out $(SIMULATED)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest

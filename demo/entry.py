@@ -48,7 +48,8 @@ def blueprint(hospital: Hospital, http: httpx.Client | None = None) -> Blueprint
     def shared() -> Resource:
         people = {one["id"]: one for one in hospital.search("Practitioner")}
         me = people.get(_clinician())
-        return {"me": me, "now": hospital.clock(), "sandbox": SANDBOX, "app_name": ordering.APP_NAME}
+        said = {"me": me, "now": hospital.clock(), "sandbox": SANDBOX, "app_name": ordering.APP_NAME}
+        return said | {"app_url": settings.app_url}
 
     def opened(patient: str) -> tuple[chart.Banner, Desk, Occasion]:
         try:

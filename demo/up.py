@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -24,6 +24,7 @@ from typing import Final
 import httpx
 
 from demo.config import ConfigError, Settings, from_environment
+from demo.gates import write_gates
 from demo.tenant import write_tenant
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -69,6 +70,9 @@ def app_environment(settings: Settings, var: Path) -> dict[str, str]:
         "ORDERTIME_TENANTS": str(var / "tenants"),
         "ORDERTIME_SECRET_KEY": kept_secret(var / "secret"),
         "DATABASE_URL": f"sqlite:///{var / 'ordertime.db'}",
+        "ORDERTIME_GATES": str(var / "gates"),
+        "ORDERTIME_APPROVERS": str(var / "gates" / "approvers.toml"),
+        "ORDERTIME_SIMULATED": str(var / "simulated"),
     }
 
 
@@ -160,23 +164,34 @@ def run(
     """The hospital and the app, everything they write below `var`. Raises NotStarted; see `keep_up`."""
     var.mkdir(parents=True, exist_ok=True)
     write_tenant(settings, var / "tenants")
-    keep_up(servers(settings, environment, var), f"{settings.url}/", stopped)
+    write_gates(ROOT / "inference" / "artifacts", var / "gates")
+    chore = (sys.executable, "-m", "demo.chores", str(var))
+    keep_up(servers(settings, environment, var), f"{settings.url}/", stopped, chore)
 
 
-def keep_up(both: Sequence[Server], opens: str, stopped: threading.Event) -> None:
-    """Start both, say ready once they answer, wait for `stopped`. Raises NotStarted; leaves no child."""
+def keep_up(
+    both: Sequence[Server], opens: str, stopped: threading.Event, chore: Sequence[str] = ()
+) -> None:
+    """Start both, say ready once they answer, wait for `stopped`. Raises NotStarted; leaves no child.
+
+    `chore` is begun once they answer, in the last server's environment; it may end, well or not, as it likes.
+    """
     for server in both:
         require_free(server)
     running: dict[str, tuple[Server, subprocess.Popen[bytes]]] = {}
+    beside: list[subprocess.Popen[bytes]] = []
     try:
         for server in both:
             running[server.name] = (server, start(server))
         if _up(running, stopped):
             print(f"ready: open {opens}", flush=True)
+            if chore:
+                last, log = both[-1], both[-1].log.with_name("chores.log")
+                beside.append(start(replace(last, name="chores", command=tuple(chore), log=log)))
         while not stopped.wait(0.5):
             require_alive(running)
     finally:
-        stop([child for _, child in running.values()])
+        stop([*beside, *(child for _, child in running.values())])
 
 
 def _up(running: Mapping[str, tuple[Server, subprocess.Popen[bytes]]], stopped: threading.Event) -> bool:

@@ -119,6 +119,7 @@ class Tenant:
     write_back: frozenset[str] = frozenset()
     note_type: str = "11506-3"  # LOINC of a note that is written back: progress note
     quirks: frozenset[str] = frozenset()
+    alarm_webhook: str = ""  # where alarms of the charts go; "" for nowhere
 
     @property
     def client(self) -> Client:

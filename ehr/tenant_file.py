@@ -80,6 +80,7 @@ def load_tenant(path: Path, *, production: bool) -> Tenant:
         write_back=frozenset(table.texts("write_back", allowed=WRITABLE)),
         note_type=_loinc(table, "note_type", "11506-3"),
         quirks=frozenset(table.texts("quirks", allowed=QUIRKS)),
+        alarm_webhook=table.server("alarm_webhook", ""),
     )
     table.finish()
     return tenant

@@ -15,7 +15,7 @@ from datetime import date
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from governance.charts.means import summarised
 from governance.store import Store
@@ -90,6 +90,15 @@ class Daily:
             return sum(
                 self._store.insert_once(connection, daily, _row(tenant, model, each), _ONCE) for each in rows
             )
+
+    def last(self, tenant: str, model: str) -> date | None:
+        """The newest day that was told; None before the first."""
+        d = daily.c
+        with self._store.reading() as connection:
+            newest: date | None = connection.scalar(
+                select(func.max(d.day)).where(d.tenant == tenant, d.model == model)
+            )
+        return newest
 
     def between(self, tenant: str, model: str, since: date, until: date) -> tuple[Summary, ...]:
         """The rows of the days `since` <= day < `until`, in the order of the days."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -48,6 +49,7 @@ def rates(counts: Array, of: Array, *, seed: int, bounded: bool = True) -> list[
     ]
 
 
+@lru_cache(maxsize=4096)
 def exact(share: float, trials: int) -> tuple[float, float]:
     """Clopper and Pearson's interval of `share` (0..1) seen in `trials`; a share between two counts is allowed."""
     seen = share * trials
@@ -75,7 +77,7 @@ def _drawn(rows: Array, seed: int) -> Array:
 
     Patients with the same row are interchangeable: how often each kind is drawn is multinomial.
     """
-    kinds, alike = np.unique(rows, axis=0, return_counts=True)
+    kinds, alike = _kinds(rows)
     people, random = int(alike.sum()), np.random.default_rng(seed)
     if not people:
         return np.zeros((DRAWS, rows.shape[1]))
@@ -83,11 +85,30 @@ def _drawn(rows: Array, seed: int) -> Array:
     return np.vstack(some)
 
 
+def _kinds(rows: Array) -> tuple[Array, NDArray[np.int64]]:
+    """The different rows in their order, and how often each is there. Rows of small counts are told by one number."""
+    radix = np.ones(rows.shape[1])
+    if len(rows):
+        radix[:-1] = np.cumprod(rows.max(axis=0)[:0:-1] + 1)[::-1]
+    if not len(rows) or (rows < 0).any() or (rows % 1).any() or radix[0] * (rows[:, 0].max() + 1) > 2**52:
+        return np.unique(rows, axis=0, return_counts=True)
+    _, first, alike = np.unique(rows @ radix, return_index=True, return_counts=True)
+    return rows[first], alike
+
+
 def _beta_quantile(level: float, a: float, b: float) -> float:
+    """Where I_x(a, b) is `level`: regula falsi, each end that stays twice halved (the Illinois rule)."""
     low, high = 0.0, 1.0
-    for _ in range(60):  # halvings: beyond the last bit of a double
-        middle = (low + high) / 2
-        low, high = (middle, high) if _beta_below(middle, a, b) < level else (low, middle)
+    under, over, last = -level, 1.0 - level, 0
+    for _ in range(200):
+        middle = low - under * (high - low) / (over - under)
+        found = _beta_below(middle, a, b) - level
+        if abs(found) < 1e-14 or high - low < 1e-15:
+            return middle
+        if found < 0:
+            low, under, over, last = middle, found, over / 2 if last < 0 else over, -1
+        else:
+            high, over, under, last = middle, found, under / 2 if last > 0 else under, 1
     return (low + high) / 2
 
 
@@ -101,7 +122,8 @@ def _beta_below(x: float, a: float, b: float) -> float:
         math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
     )
     fraction = 0.0
-    for m in range(400, 0, -1):  # from the inside out
+    terms = 30 + int(8 * math.sqrt(max(a, b)))  # it converges in about sqrt(max(a, b)) of them
+    for m in range(terms, 0, -1):  # from the inside out
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         fraction = even / (1 + odd / (1 + fraction))

@@ -34,6 +34,23 @@ _KIND: Final = re.compile(r"[a-z][a-z0-9-]{0,59}")
 _COMPRESSION: Final = 3  # of zlib: a tenth of the size for a few milliseconds
 
 
+class _Beside:
+    """What lies beside the answers of one batch, written together: row by row takes four times as long."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.documents: list[dict[str, Any]] = []
+        self.follow_ups: list[dict[str, Any]] = []
+        self.predictions: list[dict[str, Any]] = []
+
+    def write(self) -> None:
+        """Write what has gathered."""
+        for name in ("documents", "follow_ups", "predictions"):
+            if gathered := getattr(self, name):
+                self._connection.execute(insert(tables.metadata.tables[name]), gathered)
+                setattr(self, name, [])
+
+
 class Ledger(CardLedger):
     """The ledger in `store`, under keys derived from `key` (32 bytes or more); `clock` tells a zoned time."""
 
@@ -107,7 +124,10 @@ class Ledger(CardLedger):
         """
         prepared = [(entry, self._row(entry), codec.dump(entry.assessment)) for entry in entries]
         with self._store.writing() as connection:
-            return tuple(self._keep(connection, *each) for each in prepared)
+            beside = _Beside(connection)
+            kept = tuple(self._keep(connection, beside, *each) for each in prepared)
+            beside.write()
+        return kept
 
     def answered(self, *, tenant: str, patient: str, hook_instance: str, model: str) -> Recorded | None:
         """What this hook instance was already told about this patient by this model."""
@@ -291,8 +311,11 @@ class Ledger(CardLedger):
             "latency_ms": entry.latency_ms,
         }
 
-    def _keep(self, connection: Connection, entry: Entry, row: dict[str, Any], document: bytes) -> Recorded:
+    def _keep(
+        self, connection: Connection, beside: _Beside, entry: Entry, row: dict[str, Any], document: bytes
+    ) -> Recorded:
         if not self._store.insert_once(connection, tables.assessments, row, _ASKED_ONCE):
+            beside.write()  # the one that was there may be of this very batch
             asked = rows.matching(_ASKED_ONCE, [row[name] for name in _ASKED_ONCE])
             there = self._found(connection, asked, again=True)
             if there is None:
@@ -300,12 +323,11 @@ class Ledger(CardLedger):
             return there
         key, at = row["id"], row["made_at"]
         body = self._documents.close(zlib.compress(document, _COMPRESSION), place=key, at=at)
-        connection.execute(insert(tables.documents).values(assessment_id=key, body=body))
         whose = json.dumps({"patient": entry.patient, "encounter": entry.encounter}).encode()
         sealed = self._follow_ups.close(whose, place=key, at=at)
-        connection.execute(insert(tables.follow_ups).values(assessment_id=key, body=sealed))
-        if entry.assessment.predictions:
-            connection.execute(insert(tables.predictions), rows.of_predictions(key, entry.assessment))
+        beside.documents.append({"assessment_id": key, "body": body})
+        beside.follow_ups.append({"assessment_id": key, "body": sealed})
+        beside.predictions += rows.of_predictions(key, entry.assessment)
         return rows.recorded(row, entry.assessment)
 
     def _found(

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, exists, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, exists, literal, or_, select, tuple_
 
 from governance import rows
 from governance.errors import (
@@ -195,6 +195,12 @@ class Outcomes:
         return False
 
 
+# Made once: building the statement takes longer than running it.
+_PREDICTION: Final = (
+    select(assessments, predictions.c.hours, predictions.c.probability)
+    .join(predictions, predictions.c.assessment_id == assessments.c.id)
+    .where(assessments.c.id == bindparam("id"), predictions.c.outcome == bindparam("outcome"))
+)
 _COLUMNS: Final = tuple(Labelled.__dataclass_fields__)
 
 
@@ -209,15 +215,10 @@ def _standing() -> ColumnElement[bool]:
 
 def _predicted(connection: Connection, told: Outcome) -> RowMapping:
     """The prediction an outcome is of. Raises UnknownAssessment, UnknownPrediction."""
-    a, p = assessments.c, predictions.c
-    whose = rows.tenant_of(connection, told.assessment_id)
-    query = (
-        select(assessments, p.hours, p.probability)
-        .join(predictions, p.assessment_id == a.id)
-        .where(a.id == told.assessment_id, a.tenant == whose, p.outcome == told.outcome)
-    )
-    found = connection.execute(query).mappings().one_or_none()
+    named = {"id": rows.identifier(told.assessment_id), "outcome": told.outcome}
+    found = connection.execute(_PREDICTION, named).mappings().one_or_none()
     if found is None:
+        rows.tenant_of(connection, told.assessment_id)
         raise UnknownPrediction(f"assessment {told.assessment_id} predicted no '{told.outcome[:60]}'")
     return found
 

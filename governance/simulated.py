@@ -2,8 +2,10 @@
 
 What goes on in it is known because it was written here: more patients in winter (no alarm), a new lactate analyser
 in May that reads high under another code (until it is mapped in June), a new monitor in August that counts breaths
-high under the old code, and patients who speak Spanish whose worsening is charted late, so that the model misses
-them all year. From one seed the same year comes again. The model of this year is a formula, none of the released.
+high under the old code, and patients on the ward who speak Spanish whose worsening is charted late, so that the
+model misses them all year; in intensive care the monitors chart, and nobody is missed for a language. From one seed
+the same year comes again. The models of this year are formulas, none of the released: the one for ventilation is
+better than any that was published, so that there is something to open; the one for troponin is not good enough.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from math import cos, exp, pi
+from math import cos, exp, pi, sqrt
 from typing import Final
 
 import numpy as np
@@ -20,32 +22,55 @@ from numpy.typing import NDArray
 from governance.daily import Answered
 from governance.keys import Pseudonym
 from governance.outcomes import NO, RULE, YES, Labelled
-from inference.assessment import VENTILATION, Assessment, Prediction, Status
+from inference.assessment import (
+    TROPONIN,
+    VENTILATION,
+    Assessment,
+    Explanation,
+    Prediction,
+    Reason,
+    Status,
+    SystemPush,
+)
 from inference.chart import Measurement, Source
 
 OUTCOME: Final = "ventilation-24h"
 VERSION: Final = "simulated"
 SITE: Final = "simulated"
-THRESHOLD: Final = 0.2
-BASE, WEIGHT = -3.1, 1.25  # log-odds of an average patient, and for one standard deviation of being ill
+RISE: Final = "troponin-rise-24h"
+THRESHOLD: Final = 0.1
+RISE_THRESHOLD: Final = 0.3
+BASE, WEIGHT = -12.0, 8.0  # log-odds of an average patient, and for one standard deviation of being ill
+RISE_BASE, RISE_WEIGHT = -1.2, 0.8
 OLD_CODE: Final = "http://loinc.org|2524-7"
 NEW_CODE: Final = "http://loinc.org|32693-4"
 INPUTS: Final = ("rr", "spo2", "lactate")
-HEAVY: Final = 0.55  # how much less of a Spanish-speaking patient's illness is in the chart
+SYSTEMS: Final = {"rr": "respiratory", "spo2": "respiratory", "lactate": "metabolic", "troponin_i": "heart"}
+LABELS: Final = {
+    "rr": "Respiratory rate",
+    "spo2": "Oxygen saturation",
+    "lactate": "Lactate",
+    "troponin_i": "Troponin I (conventional)",
+}
+MIDDLE: Final = {"rr": 19.0, "spo2": 95.5, "lactate": float(np.log(1.8)), "troponin_i": float(np.log(60.0))}
+SPREAD: Final = {"rr": 3.0, "spo2": -1.5, "lactate": 0.3, "troponin_i": 0.8}  # of one standard deviation of being ill
+ERROR: Final = {"rr": 0.37, "spo2": 0.47, "lactate": 0.25}  # of a reading, in standard deviations of being ill
+HEAVY: Final = 0.55  # how much of a Spanish-speaking patient's illness is in the ward's chart
 
 
 @dataclass(frozen=True, slots=True)
 class Year:
     """What is played, and when. A day given as None does not happen."""
 
-    seed: int = 20260105
+    seed: int = 10
     first: date = date(2026, 1, 1)
     days: int = 365
     daily: float = 60.0  # patients, averaged over the year
     assay: date | None = date(2026, 5, 11)
     mapped: date | None = date(2026, 6, 8)  # the site puts the new code and its factor into its map
     monitor: date | None = date(2026, 8, 10)
-    missed: bool = True  # whether patients who speak Spanish are missed
+    missed: bool = True  # whether patients on the ward who speak Spanish are missed
+    draws: float = 12.0  # patients a day about whose next troponin is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +98,9 @@ class Bedside:
     care_unit: str
     latency_ms: float
     overridden: bool | None  # None: no card was shown, or nobody answered it
+    model: str = VENTILATION
+    outcome: str = OUTCOME
+    threshold: float = THRESHOLD
 
 
 def play(year: Year) -> Iterator[Bedside]:
@@ -86,6 +114,15 @@ def play(year: Year) -> Iterator[Bedside]:
             yield _bedside(year, day, f"simulated-{number}-{bed}", rng, mood)
 
 
+def play_troponin(year: Year) -> Iterator[Bedside]:
+    """The same year's questions about the next troponin, day by day: a weak model, and nothing happens to it."""
+    for number in range(year.days):
+        day = year.first + timedelta(days=number)
+        rng = np.random.default_rng((year.seed, number, 3))
+        for bed in range(int(rng.poisson(year.draws))):
+            yield _draw(day, f"simulated-t-{number}-{bed}", rng)
+
+
 def answered(bed: Bedside) -> Answered:
     """What the model said, as a ledger keeps it and a day's summary reads it."""
     rows = tuple(
@@ -95,18 +132,18 @@ def answered(bed: Bedside) -> Answered:
         )
         for each in bed.readings
     )  # fmt: skip
-    said = Prediction(OUTCOME, 24, bed.probability, 0.5 * bed.probability, min(1.0, 1.5 * bed.probability))
+    said = Prediction(bed.outcome, 24, bed.probability, 0.5 * bed.probability, min(1.0, 1.5 * bed.probability))
     assessment = Assessment(
-        model=VENTILATION, version=VERSION, as_of=bed.at, status=Status.ASSESSED, reason=None,
-        predictions=(said,), inputs=rows, seed=0, inputs_digest="",
+        model=bed.model, version=VERSION, as_of=bed.at, status=Status.ASSESSED, reason=None,
+        predictions=(said,), explanation=_explained(bed, rows), inputs=rows, seed=0, inputs_digest="",
     )  # fmt: skip
-    return Answered(assessment, OUTCOME, THRESHOLD, bed.latency_ms)
+    return Answered(assessment, bed.outcome, bed.threshold, bed.latency_ms)
 
 
 def labelled(bed: Bedside) -> Labelled:
     """What became of it, as figures read it."""
     return Labelled(
-        id=bed.patient, assessment_id=bed.patient, outcome=OUTCOME, source=RULE, reason="", value=None,
+        id=bed.patient, assessment_id=bed.patient, outcome=bed.outcome, source=RULE, reason="", value=None,
         label=YES if bed.happened_at else NO, happened_at=bed.happened_at, pseudonym=Pseudonym(bed.patient),
         version=VERSION, state="active", status=Status.ASSESSED.value, as_of=bed.at, hours=24,
         probability=bed.probability, care_unit=bed.care_unit, sex=bed.sex, age_band=bed.age_band, race="",
@@ -117,50 +154,128 @@ def labelled(bed: Bedside) -> Labelled:
 def _bedside(
     year: Year, day: date, patient: str, rng: np.random.Generator, mood: NDArray[np.float64]
 ) -> Bedside:
-    spanish = bool(rng.random() < 0.15)
+    spanish = bool(rng.random() < 0.10)
+    unit = str(rng.choice(["icu", "ward"], p=[0.4, 0.6]))
     ill = float(rng.normal())
-    charted = ill * (HEAVY if spanish and year.missed and ill > 0 else 1.0)
-    noise = rng.normal(size=3)
-    assay_on = year.assay is not None and day >= year.assay
-    mapped = year.mapped is not None and day >= year.mapped
-    monitor_on = year.monitor is not None and day >= year.monitor
-    lactate = (
-        1.8 * exp(0.3 * charted + 0.1 * noise[0] + 0.03 * mood[0]) * (1.35 if assay_on and not mapped else 1)
-    )
-    rr = 19.0 + 3.0 * charted + 1.5 * noise[1] + mood[1] + (3.0 if monitor_on else 0.0)
-    spo2 = min(100.0, 95.5 - 1.5 * charted + noise[2])
-    readings = [Reading("rr", rr, "http://loinc.org|9279-1", "/min")]
-    if rng.random() > 0.05:
-        readings.append(Reading("spo2", spo2, "http://loinc.org|59408-5", "%"))
-    measured = bool(rng.random() > 0.3)
-    if measured:
-        readings.append(Reading("lactate", lactate, NEW_CODE if assay_on else OLD_CODE, "mmol/L"))
-    believed = _believed(rr, spo2, lactate if measured else None)
-    probability = _logistic(BASE + WEIGHT * believed)
+    late = spanish and year.missed and unit == "ward" and ill > 0
+    readings = _readings(year, day, ill * HEAVY if late else ill, rng, mood)
+    probability = _believed(readings)
     happened = bool(rng.random() < _logistic(BASE + WEIGHT * ill))
-    at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(minutes=int(rng.integers(0, 1440)))
+    at = _moment(day, rng)
     shown = probability >= THRESHOLD and rng.random() < 0.7
     return Bedside(
         patient=patient,
         at=at,
-        readings=tuple(readings),
+        readings=readings,
         probability=probability,
         happened_at=at + timedelta(hours=float(rng.uniform(2, 23))) if happened else None,
         sex="female" if rng.random() < 0.48 else "male",
         language="es" if spanish else "en",
-        age_band=str(rng.choice(["18-39", "40-64", "65-79", "80+"], p=[0.15, 0.35, 0.32, 0.18])),
-        care_unit=str(rng.choice(["icu", "ward"], p=[0.4, 0.6])),
+        age_band=_age(rng),
+        care_unit=unit,
         latency_ms=float(rng.lognormal(4.2, 0.4)),
         overridden=bool(rng.random() < 0.35) if shown else None,
     )
 
 
-def _believed(rr: float, spo2: float, lactate: float | None) -> float:
-    """How ill the inputs say the patient is, in standard deviations: the mean of what was measured."""
-    parts = [(rr - 19.0) / 3.0, (95.5 - spo2) / 1.5]
-    if lactate is not None:
-        parts.append(float(np.log(lactate / 1.8)) / 0.3)
-    return sum(parts) / len(parts)
+def _readings(
+    year: Year, day: date, charted: float, rng: np.random.Generator, mood: NDArray[np.float64]
+) -> tuple[Reading, ...]:
+    """What the hospital sends of a patient who is as ill as is `charted`, by that day's analyser and monitor."""
+    assay_on = year.assay is not None and day >= year.assay
+    mapped = year.mapped is not None and day >= year.mapped
+    monitor_on = year.monitor is not None and day >= year.monitor
+    said = {name: charted + ERROR[name] * float(rng.normal()) for name in INPUTS}
+    rr = _value("rr", said["rr"]) + mood[1] + (3.0 if monitor_on else 0.0)
+    lactate = exp(_value("lactate", said["lactate"]) + 0.03 * mood[0]) * (1.35 if assay_on and not mapped else 1)
+    readings = [Reading("rr", rr, "http://loinc.org|9279-1", "/min")]
+    if rng.random() > 0.05:
+        spo2 = min(100.0, _value("spo2", said["spo2"]))
+        readings.append(Reading("spo2", spo2, "http://loinc.org|59408-5", "%"))
+    if rng.random() > 0.3:
+        readings.append(Reading("lactate", lactate, NEW_CODE if assay_on else OLD_CODE, "mmol/L"))
+    return tuple(readings)
+
+
+def _draw(day: date, patient: str, rng: np.random.Generator) -> Bedside:
+    grave = float(rng.normal())
+    at = _moment(day, rng)
+    value = exp(_value("troponin_i", grave))
+    happened = bool(rng.random() < _logistic(RISE_BASE + RISE_WEIGHT * grave))
+    return Bedside(
+        patient=patient,
+        at=at,
+        readings=(Reading("troponin_i", value, "http://loinc.org|10839-9", "ng/L"),),
+        probability=_logistic(RISE_BASE + RISE_WEIGHT * grave),
+        happened_at=at + timedelta(hours=float(rng.uniform(2, 23))) if happened else None,
+        sex="female" if rng.random() < 0.44 else "male",
+        language="es" if rng.random() < 0.10 else "en",
+        age_band=_age(rng),
+        care_unit="ward",
+        latency_ms=float(rng.lognormal(4.2, 0.4)),
+        overridden=None,
+        model=TROPONIN,
+        outcome=RISE,
+        threshold=RISE_THRESHOLD,
+    )
+
+
+def _moment(day: date, rng: np.random.Generator) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(minutes=int(rng.integers(0, 1440)))
+
+
+def _age(rng: np.random.Generator) -> str:
+    return str(rng.choice(["18-39", "40-64", "65-79", "80+"], p=[0.15, 0.35, 0.32, 0.18]))
+
+
+def _value(name: str, ill: float) -> float:
+    """The reading of a patient `ill` standard deviations from the average; a logarithm for laboratory values."""
+    return MIDDLE[name] + SPREAD[name] * ill
+
+
+def _says(reading: Reading) -> float:
+    """How ill one reading says that the patient is."""
+    value = float(np.log(reading.value)) if reading.variable in ("lactate", "troponin_i") else reading.value
+    return (value - MIDDLE[reading.variable]) / SPREAD[reading.variable]
+
+
+def _believed(readings: tuple[Reading, ...]) -> float:
+    """The model: the probability that what was measured speaks for, its errors taken into account."""
+    return _logistic(sum(_pushes(readings).values()) + _base(readings))
+
+
+def _pushes(readings: tuple[Reading, ...]) -> dict[str, float]:
+    """The log-odds that each reading adds."""
+    error, shrunk = _certainty(readings)
+    return {each.variable: WEIGHT / error / shrunk / len(readings) * _says(each) for each in readings}
+
+
+def _base(readings: tuple[Reading, ...]) -> float:
+    return BASE / _certainty(readings)[0]
+
+
+def _certainty(readings: tuple[Reading, ...]) -> tuple[float, float]:
+    """By how much the readings' errors flatten the log-odds, and shrink what they say towards the average."""
+    noise = sum(ERROR[each.variable] ** 2 for each in readings) / len(readings) ** 2
+    left = noise / (1 + noise)  # variance of being ill, once the readings are known
+    return sqrt(1 + pi / 8 * WEIGHT**2 * left), 1 + noise
+
+
+def _explained(bed: Bedside, rows: tuple[Measurement, ...]) -> Explanation:
+    """Why: the formula is a sum, and so is its explanation."""
+    if bed.model == TROPONIN:
+        base, pushes = RISE_BASE, {"troponin_i": RISE_WEIGHT * _says(bed.readings[0])}
+    else:
+        base, pushes = _base(bed.readings), _pushes(bed.readings)
+    reasons = tuple(
+        Reason(row.variable, LABELS[row.variable], SYSTEMS[row.variable], pushes[row.variable], True, row, None)
+        for row in rows
+    )
+    systems = dict.fromkeys(SYSTEMS[name] for name in pushes)
+    summed = tuple(
+        SystemPush(name, name, sum(each.push for each in reasons if each.system == name)) for name in systems
+    )
+    return Explanation(bed.outcome, base, base + sum(pushes.values()), summed, reasons, 0, "exact: a sum", 0)
 
 
 def _logistic(value: float) -> float:

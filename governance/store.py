@@ -12,7 +12,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -24,6 +24,7 @@ from sqlalchemy import (
     URL,
     Connection,
     Engine,
+    Executable,
     NullPool,
     Table,
     create_engine,
@@ -100,9 +101,8 @@ class Store:
 
         Atomic among all writers: of several at once one hears True. `unless` must be a unique constraint.
         """
-        dialect = sqlite if self.is_sqlite else postgresql
-        statement = dialect.insert(table).values(row).on_conflict_do_nothing(index_elements=list(unless))
-        return connection.execute(statement.returning(literal(1))).first() is not None
+        statement = _insert_unless(self.is_sqlite, table, tuple(unless))
+        return connection.execute(statement, row).first() is not None
 
     def ready(self) -> bool:
         """Whether an answer could be kept now: reachable, writable, and of this version's tables."""
@@ -171,6 +171,14 @@ def _alembic(connection: Connection | None = None) -> Config:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
+
+
+@lru_cache(maxsize=64)
+def _insert_unless(is_sqlite: bool, table: Table, unless: tuple[str, ...]) -> Executable:
+    """Made once: building the statement takes longer than running it."""
+    insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+    once = insert.on_conflict_do_nothing(index_elements=list(unless))
+    return once.returning(literal(1, literal_execute=True))
 
 
 @contextmanager

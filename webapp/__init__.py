@@ -39,6 +39,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
         queue,
         review,
         security,
+        simulated_site,
         sources,
     )
     from webapp.rooms import Rooms
@@ -70,5 +71,6 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     clear.install(app)  # /c: how clear was the patient's page, for its readers
     if settings.mode == "demonstration":
         gallery.install(app)  # /gallery: every state of every face
+    simulated_site.install(app, settings, create_app)  # /simulated: the synthetic year's own pages
     cli.install(app)  # flask --app wsgi score, db-upgrade
     return app

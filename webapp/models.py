@@ -7,7 +7,8 @@ from flask import Blueprint, Flask, Response, make_response, render_template, ur
 from ehr.errors import NotFound
 from inference.assessment import State
 from webapp import about as card_face
-from webapp.rooms import here
+from webapp import standing
+from webapp.rooms import Rooms, here
 
 door = Blueprint("models", __name__)
 
@@ -21,15 +22,25 @@ def install(app: Flask) -> None:
 def about() -> Response:
     """What the models are, limits first: the card that ships with each artefact, and its state here."""
     rooms = here()
-    states = {
-        name: sorted({tenant.models[name].state for tenant in rooms.tenants}) or [State.SILENT]
-        for name in rooms.models
-    }
+    states = {name: _states(rooms, name) for name in rooms.models}
     manifests = {name: model.manifest for name, model in rooms.models.items()}
     view = card_face.view(
         manifests, rooms.cards, states, lambda model, plot: url_for("models.drawing", model=model, plot=plot)
     )
     return make_response(render_template("about.html", view=view))
+
+
+def _states(rooms: Rooms, name: str) -> list[State]:
+    """The states that the doors go by, over all sites and units; a tenant's file alone opens nothing."""
+    model, now = rooms.models[name], rooms.clock()
+    found = {
+        state
+        for tenant in rooms.tenants
+        for state in standing.states(
+            rooms.readings, tenant, name, model.outcomes[-1], model.version, now
+        ).values()
+    }
+    return sorted(found) or [State.SILENT]
 
 
 @door.get("/about/<model>/<plot>.svg")

@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any
 
 import structlog
@@ -26,7 +26,8 @@ from prometheus_client import (
 
 from ehr.tenants import Tenant
 from inference.assessment import State
-from webapp.rooms import here
+from webapp import standing
+from webapp.rooms import Rooms, here
 from webapp.settings import Settings
 
 ANSWERS = Counter("ordertime_answers_total", "Answers given, by route and status", ["route", "status"])
@@ -100,16 +101,23 @@ def metrics() -> Response:
     lines = generate_latest(registry).decode()
     lines += "# HELP ordertime_model_state 1 for the state a model has at a tenant\n"
     lines += "# TYPE ordertime_model_state gauge\n"
-    for tenant in here().tenants:
-        for name, policy in tenant.models.items():
-            for state in State:
-                value = int(policy.state == state)
-                lines += (
-                    f'ordertime_model_state{{tenant="{tenant.id}",model="{name}",state="{state}"}} {value}\n'
-                )
+    lines += "".join(_model_states(here()))
     for name, count in here().ledger.counts().items():
         lines += f"# TYPE ordertime_ledger_{name} gauge\nordertime_ledger_{name} {count}\n"
     return Response(lines, mimetype=CONTENT_TYPE_LATEST)
+
+
+def _model_states(rooms: Rooms) -> Iterator[str]:
+    """What the doors go by: the tenant's file, held to the gates; a unit with a gate of its own has its own line."""
+    for tenant in rooms.tenants:
+        for name, model in rooms.models.items():
+            found = standing.states(
+                rooms.readings, tenant, name, model.outcomes[-1], model.version, rooms.clock()
+            )
+            for unit, now_is in found.items():
+                where = f'tenant="{tenant.id}",model="{name}"' + (f',care_unit="{unit}"' if unit else "")
+                for state in State:
+                    yield f'ordertime_model_state{{{where},state="{state}"}} {int(now_is is state)}\n'
 
 
 def _begin() -> None:

@@ -54,6 +54,7 @@ class Settings:
     metrics_folder: str  # where the workers' counters meet; "" for a single process
     gates: Path  # folder with one gate file a site, approvals in it
     approvers: Path  # file of those who may approve, with their public keys
+    simulated: Path | None = None  # folder of a simulated year, shown under /simulated
     warnings: tuple[str, ...] = ()
 
     @property
@@ -85,6 +86,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "PROMETHEUS_MULTIPROC_DIR": "",
     "ORDERTIME_GATES": str(ROOT / "gates"),
     "ORDERTIME_APPROVERS": str(ROOT / "gates" / "approvers.toml"),
+    "ORDERTIME_SIMULATED": "",
 }
 LIMITED: Final = (
     "hooks",
@@ -128,6 +130,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         metrics_folder=told["PROMETHEUS_MULTIPROC_DIR"],
         gates=Path(told["ORDERTIME_GATES"]),
         approvers=Path(told["ORDERTIME_APPROVERS"]),
+        simulated=_simulated(told["ORDERTIME_SIMULATED"], mode),
         warnings=tuple(warnings),
     )
     _no_debugging(settings, environment)
@@ -182,6 +185,12 @@ def _folder(name: str, value: str, *, needed: bool) -> Path:
             f"{name} is '{value}', which is not a folder; create it or point {name} elsewhere"
         )
     return path
+
+
+def _simulated(value: str, mode: str) -> Path | None:
+    if value and mode == "production":
+        raise SettingsError("ORDERTIME_SIMULATED is set in production: unset it, nobody in it is real")
+    return Path(value) if value else None
 
 
 def _secret(value: str, mode: str, warnings: list[str]) -> bytes:

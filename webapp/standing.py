@@ -6,6 +6,7 @@ threshold that was approved. Refuses to take silence for consent: no reading is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -40,6 +41,18 @@ def state(asked: State, reading: Reading | None, version: str, now: datetime) ->
     if reading is None or reading.version != version or reading.state in (State.SILENT, State.DEMONSTRATION):
         return State.SILENT
     return State.SUSPENDED if now - reading.at > STALE else reading.state
+
+
+def states(
+    readings: Readings, tenant: Tenant, model: str, outcome: str, version: str, now: datetime
+) -> Mapping[str, State]:
+    """The states the doors go by at a site, by care unit with a gate of its own; "" is everywhere else."""
+    asked = tenant.models[model].state
+    gates = readings.gates(tenant.id, model) if asked is State.ACTIVE else ()
+    units = sorted({"", *(unit for of, unit in gates if of == outcome)})
+    return {
+        unit: state(asked, _of_unit(readings, tenant.id, model, outcome, unit), version, now) for unit in units
+    }
 
 
 def _of_unit(readings: Readings, tenant: str, model: str, outcome: str, care_unit: str) -> Reading | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -77,6 +78,12 @@ def run_length(risks: Sequence[float], odds: float, limit: float, *, actual_odds
 
 def limit_for(risks: Sequence[float], odds: float, wanted: float) -> float:
     """The limit at which false alarms come `wanted` cases apart on average, for probabilities like `risks`."""
+    return _limit(tuple(_checked(risks).tolist()), odds, wanted)
+
+
+@lru_cache(maxsize=32)
+def _limit(risks: tuple[float, ...], odds: float, wanted: float) -> float:
+    """Kept for as long as the process lives: a baseline that is over is asked about every day."""
     return solve_limit(lambda limit: run_length(risks, odds, limit), wanted, LEAST, WIDEST)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 
 from demo import serving
 from demo.config import ConfigError, from_environment, settings_for
+from demo.gates import gate_file
 from demo.up import NotStarted, Server, keep_up, kept_secret, main, servers
 
 ANSWERING = """
@@ -201,3 +203,24 @@ def test_the_hospital_alone_starts_under_gunicorn_and_stops_on_a_signal() -> Non
     finally:
         child.send_signal(signal.SIGTERM)
         assert child.wait(15) == 0
+
+
+def test_the_chore_begins_once_both_answer_and_stops_with_them(tmp_path: Path) -> None:
+    stopped, both = threading.Event(), pair(tmp_path)
+    program = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(99)"
+    chore = (sys.executable, "-c", program, str(tmp_path / "chore.pid"))
+    thread = threading.Thread(target=keep_up, args=(both, "http://localhost:8090/", stopped, chore))
+    thread.start()
+    wait_for(lambda: (tmp_path / "chore.pid").exists() and bool((tmp_path / "chore.pid").read_text()))
+    assert alive(tmp_path, "chore")
+    stopped.set()
+    thread.join(15)
+    assert not alive(tmp_path, "chore")
+
+
+def test_the_gates_are_of_the_newest_versions_and_nobody_has_approved_them(tmp_path: Path) -> None:
+    for name in ("ventilation-need/0.9.0", "ventilation-need/0.10.0", "troponin-trend/0.1.0"):
+        (tmp_path / name).mkdir(parents=True)
+    told = tomllib.loads(gate_file(tmp_path))
+    assert [gate["version"] for gate in told["gates"]] == ["0.10.0", "0.1.0"]
+    assert "approvals" not in told

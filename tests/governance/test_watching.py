@@ -63,10 +63,10 @@ def test_the_new_monitor_is_found_within_a_week_though_its_code_is_the_old_one(y
     assert (drift.direction, drift.cause) == (1, "")
 
 
-def test_too_high_probabilities_are_found_within_three_weeks_and_the_monitor_is_named(year: Watched) -> None:
+def test_too_high_probabilities_are_found_within_three_weeks_and_the_analyser_is_named(year: Watched) -> None:
     found = of(year, "calibration", "fewer")
-    assert MONITOR <= found.crossed_on <= MONITOR + timedelta(days=21)
-    assert (found.cause, found.what) == ("input-drift", "rr")
+    assert ASSAY <= found.crossed_on <= ASSAY + timedelta(days=21)
+    assert (found.cause, found.what) == ("codes-changed", "lactate")
     assert found.value < found.usual  # observed, expected
 
 

@@ -1,0 +1,182 @@
+"""The daily round of one model at one site: finished days told once, charts run, alarms raised, audits kept.
+
+May be run as often as one likes: a day is told once, an alarm stands once, an audit is kept once a week; days that
+were missed are caught up. A prediction is charted when its hours and a day more are over, since what happened is
+known sooner than what did not. Where a new version of the model speaks, the charts of what it says begin anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Final
+
+from governance.alarms import Alarm, Alarms
+from governance.audits import Audits
+from governance.causes import CODES, Finding
+from governance.changes import Change, Changes
+from governance.daily import ALERTS, LATENCY, PERSONS, Answered, Daily, summaries
+from governance.equity import FOUR_FIFTHS, Audit, audit
+from governance.outcomes import Labelled, Outcomes
+from governance.series import cases, weekly
+from governance.spoken import Spoken
+from governance.watching import Key, Promise, Seen, watch
+
+DAY: Final = timedelta(days=1)
+WEEKS: Final = 13  # of settled predictions that a weekly audit is over
+EQUITY: Final = "four-fifths"  # the chart under which a group that is missed is raised as an alarm
+BY: Final = "watch"  # author of what no person did
+PROTOCOL: Final = "Read from the codes, units and assays that the model's inputs came under, day by day."
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is watched: one model's outcome at one site. `variables` are the model's inputs; `hours` the outcome's."""
+
+    tenant: str
+    model: str
+    version: str
+    outcome: str
+    hours: int
+    threshold: float
+    variables: tuple[str, ...]
+    zone: tzinfo
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the round reads and writes."""
+
+    spoken: Spoken
+    daily: Daily
+    outcomes: Outcomes
+    alarms: Alarms
+    audits: Audits
+    changes: Changes
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a round did: days told, answers that could not be read, alarms raised, charts without a baseline yet,
+    and the week whose audit was kept (None: none was due)."""
+
+    days: int
+    unreadable: int
+    raised: tuple[Alarm, ...] = field(default=())
+    charts: int = 0
+    waiting: int = 0
+    audited: date | None = None
+
+
+def go(memory: Memory, what: Watched, now: datetime, promise: Promise | None = None) -> Report:
+    """One round at `now`. Raises LedgerUnavailable; what was done until then stays and is not done again."""
+    today = now.astimezone(what.zone).date()
+    days, unreadable = fill(memory, what, today)
+    settled = now - timedelta(hours=what.hours) - DAY
+    rows = list(
+        memory.outcomes.labelled(
+            what.tenant, what.model, what.outcome, until=settled, version=what.version
+        )
+    )
+    week = today - timedelta(days=today.weekday())
+    made = _audit(memory, what, rows, week)
+    found, charts, waiting = _charted(memory, what, rows, today, settled, promise or Promise())
+    findings = [*found, *(missed_groups(made, week) if made else ())]
+    raised = memory.alarms.raise_all(what.tenant, what.model, what.outcome, findings)
+    for alarm in raised:
+        if alarm.finding.chart == CODES:
+            memory.changes.add(_change(what, alarm.finding))
+    return Report(days, unreadable, raised, charts, waiting, week if made else None)
+
+
+def fill(memory: Memory, what: Watched, today: date) -> tuple[int, int]:
+    """Tell every finished day that was not told yet, in the site's calendar: how many, and how many answers of
+    them could not be read."""
+    first = memory.spoken.first(what.tenant, what.model)
+    last = memory.daily.last(what.tenant, what.model)
+    if first is None:
+        return 0, 0
+    day = first.astimezone(what.zone).date() if last is None else last + DAY
+    told = unreadable = 0
+    while day < today:
+        since, until = _midnight(day, what.zone), _midnight(day + DAY, what.zone)
+        said = list(memory.spoken.between(what.tenant, what.model, since, until))
+        answers = [
+            Answered(each.assessment, what.outcome, each.threshold, each.latency_ms)
+            for each in said
+            if each.assessment is not None
+        ]
+        feedback = memory.spoken.feedback(what.tenant, what.model, since, until)
+        memory.daily.keep(what.tenant, what.model, summaries(day, answers, what.variables, feedback))
+        told, unreadable, day = told + 1, unreadable + len(said) - len(answers), day + DAY
+    return told, unreadable
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(), zone)
+
+
+def _charted(
+    memory: Memory, what: Watched, rows: Sequence[Labelled], today: date, settled: datetime, promise: Promise
+) -> tuple[tuple[Finding, ...], int, int]:
+    """The findings, how many charts ran, and how many of them wait for a baseline."""
+    seen = Seen(
+        memory.daily.between(what.tenant, what.model, date.min, today),
+        weekly(rows, what.zone, what.threshold, until=settled.astimezone(what.zone).date()),
+        cases(rows, what.zone),
+    )
+    begins = _new_version(memory, what)
+    for key, day in memory.alarms.begins(what.tenant, what.model, what.outcome).items():
+        begins[key] = max(day, begins.get(key, date.min))
+    watched = watch(seen, promise, begins)
+    return watched.findings, watched.charts, len(watched.waiting)
+
+
+def _new_version(memory: Memory, what: Watched) -> dict[Key, date]:
+    """Where the charts of what a version says begin: with its first whole day, if another spoke before it."""
+    first = memory.spoken.first(what.tenant, what.model)
+    own = memory.spoken.first(what.tenant, what.model, what.version)
+    if first is None or own is None or first == own:
+        return {}
+    begins = own.astimezone(what.zone).date() + DAY
+    return {(chart, ""): begins for chart in (ALERTS, PERSONS, LATENCY)}
+
+
+def _audit(memory: Memory, what: Watched, rows: Sequence[Labelled], week: date) -> Audit | None:
+    """The audit of the WEEKS before the Monday `week`, kept; None where it was, or nothing of them is settled."""
+    since, until = _midnight(week - timedelta(weeks=WEEKS), what.zone), _midnight(week, what.zone)
+    whose = (what.tenant, what.model, what.version, what.outcome)
+    reached = memory.audits.audited(*whose)
+    if reached is not None and reached >= until:
+        return None
+    made = audit((row for row in rows if since <= row.as_of < until), what.zone, what.threshold)
+    if not made.cells:
+        return None
+    memory.audits.keep(*whose, since, until, made)
+    return made
+
+
+def missed_groups(made: Audit, week: date) -> tuple[Finding, ...]:
+    """The groups that are missed beyond chance: the whole interval of their ratio lies below four fifths.
+
+    `value` is the group's sensitivity over the best group's, `usual` the four fifths.
+    """
+    began = week - timedelta(weeks=WEEKS)
+    return tuple(
+        Finding(EQUITY, f"{cell.trait}: {cell.value}"[:60], -1, week, began, cell.four_fifths, FOUR_FIFTHS, 0.0)
+        for cell in made.below
+        if cell.four_fifths is not None and cell.fifths_high is not None and cell.fifths_high < FOUR_FIFTHS
+    )
+
+
+def _change(what: Watched, finding: Finding) -> Change:
+    gone, new = (", ".join(codes) or "none" for codes in (finding.gone, finding.new))
+    return Change(
+        what.tenant,
+        CODES,
+        BY,
+        f"{finding.subject} of {what.model}: since {finding.began_on}, new {new}; gone {gone}.",
+        PROTOCOL,
+        "A new code, unit or assay may move the input and what the model says; the charts say whether it did.",
+    )

@@ -1,0 +1,53 @@
+"""What plays the synthetic year: `flask --app wsgi simulate --out DIR`, which is `make simulate`.
+
+The folder holds a ledger of its own, the site's file, its gates and approvals, and `year.json`, written last: a
+folder without it is not finished. Refuses a folder whose ledger holds anything.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+from flask import Flask
+
+from governance.errors import GovernanceError
+from governance.playing import FINISHED, play_into, told_of
+from governance.simulated import Year
+from governance.store import migrate, open_store
+
+USUAL: Final = Year()
+
+
+def install(app: Flask) -> None:
+    """Add the command to the flask command line."""
+    app.cli.add_command(simulate)
+
+
+@click.command()
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder it is played into."
+)
+@click.option("--database", default="", help="A ledger elsewhere, as DATABASE_URL.  [default: DIR/ledger.db]")
+@click.option("--seed", default=USUAL.seed, show_default=True, help="Another seed plays another year.")
+@click.option("--days", default=USUAL.days, show_default=True, type=click.IntRange(1, 366), help="Of the year.")
+@click.option(
+    "--daily", default=USUAL.daily, show_default=True, type=click.FloatRange(1, 1000), help="Patients a day."
+)
+def simulate(out: Path, database: str, seed: int, days: int, daily: float) -> None:
+    """Play a synthetic year at a synthetic hospital into a fresh ledger: about a minute. Nobody in it is real."""
+    began, year = time.perf_counter(), Year(seed=seed, days=days, daily=daily)
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        store = open_store(database or f"sqlite:///{out / 'ledger.db'}")
+        migrate(store)
+        with click.progressbar(play_into(store, out, year), length=days, label="Simulated year") as played:
+            for _ in played:
+                pass
+        store.close()
+    except GovernanceError as error:
+        raise click.ClickException(str(error)) from None
+    (out / FINISHED).write_text(told_of(year), encoding="utf-8")
+    click.echo(f"{days} simulated days in {time.perf_counter() - began:.0f} s: {out}")
