@@ -25,7 +25,7 @@ from governance.store import Store
 from governance.tables import measures
 
 WINDOW: Final = 90  # days
-FEW: Final = 20_000  # settled answers that a page may read for itself
+FEW: Final = 2_000  # settled answers that a page may measure for itself: under a second
 
 
 @dataclass(frozen=True, slots=True)

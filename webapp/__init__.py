@@ -33,6 +33,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
         governing,
         hooks,
         launch,
+        model_cards,
         models,
         ops,
         pages,
@@ -63,6 +64,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     launch.install(app)  # the SMART door: /launch /callback /.well-known/jwks.json
     pages.install(app)  # /result /handout/<id>
     models.install(app)  # /about
+    model_cards.install(app)  # /models/<model>/card
     sources.install(app)  # /assessments/<id>/values
     governing.install(app)  # /gate/<site>
     queue.install(app)  # /queue: what waits for a person

@@ -17,7 +17,7 @@ from governance.outcomes import Labelled
 from governance.simulated import Year, labelled, play
 from governance.store import Store
 
-QUIET = Year(days=60, daily=40, assay=None, mapped=None, monitor=None, first=date(2026, 1, 1))
+QUIET = Year(days=60, daily=25, assay=None, mapped=None, monitor=None, first=date(2026, 1, 1))
 ROWS = sorted(map(labelled, play(QUIET)), key=lambda row: row.as_of)
 ASKED = Question("north", "ventilation-need", ROWS[0].version, ROWS[0].outcome, simulated.THRESHOLD)
 END = ROWS[-1].as_of + timedelta(hours=1)
