@@ -81,6 +81,13 @@ class Forecasts:
         with self._store.reading() as connection:
             return tuple(map(_forecast, connection.execute(query.order_by(f.hours)).mappings().all()))
 
+    def of_look(self, tenant: str, unit: str, at: datetime) -> tuple[Forecast, ...]:
+        """The forecasts made at the look at `at`, nearest hour first."""
+        f = forecasts.c
+        query = select(forecasts).where(f.tenant == tenant, f.unit == unit, f.made_at == at)
+        with self._store.reading() as connection:
+            return tuple(map(_forecast, connection.execute(query.order_by(f.hours)).mappings().all()))
+
     def records(self, tenant: str, unit: str, now: datetime, *, version: str = "") -> tuple[Record, ...]:
         """How the forecasts made within WINDOW before `now` did, by horizon; an empty `version` is any."""
         f = forecasts.c

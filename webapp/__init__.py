@@ -25,6 +25,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     # Imported here, so that a face or a batch process can be used without opening every door.
     from webapp import (
         audit,
+        boards,
         clear,
         cli,
         cookieless,
@@ -69,6 +70,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     governing.install(app)  # /gate/<site>
     queue.install(app)  # /queue: what waits for a person
     review.install(app)  # /review/<site>, /audits/<site>
+    boards.install(app)  # /board/<site>
     clear.install(app)  # /c: how clear was the patient's page, for its readers
     if settings.mode == "demonstration":
         gallery.install(app)  # /gallery: every state of every face

@@ -14,7 +14,7 @@ from ehr.audit import audit_event
 from ehr.errors import TenantError, UnknownIssuer
 from ehr.finding import launches
 from ehr.tenants import Tenant
-from webapp import card_cli, export_cli, following_cli, governing_cli, review_cli
+from webapp import board_cli, card_cli, export_cli, following_cli, governing_cli, review_cli
 from webapp.rooms import Rooms, here
 
 database = AppGroup("db", help="The ledger's tables.")
@@ -34,6 +34,7 @@ def install(app: Flask) -> None:
     export_cli.install(app)
     following_cli.install(app)
     card_cli.install(app)
+    board_cli.install(app)
 
 
 @click.command()

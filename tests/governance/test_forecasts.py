@@ -34,6 +34,8 @@ def test_the_newest_look_comes_back_as_it_was_kept(store: Store) -> None:
     for kept, meant in zip(found, demands, strict=True):
         assert kept.demand == replace(meant, masses=())
     assert book.last("south", "icu") == ()
+    assert book.of_look("north", "icu", NOON + HOUR) == found
+    assert {each.look for each in book.of_look("north", "icu", NOON)} == {LOOK}
 
 
 def test_a_look_is_kept_once(store: Store) -> None:
