@@ -23,14 +23,14 @@ BEHIND: Final = "indeterminate"
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """One patient of the unit. `counted` is "ventilated", "risk", "average" or "unread"; `shown`: the model's state
-    lets the number be shown.
+    """One patient of the unit. `counted` is "ventilated", "risk", "average" or "unread"; `state`: the model's, for
+    this patient, now.
     """
 
     name: str
     record_number: str
     counted: str
-    shown: bool
+    state: State
     status: str
     reason: str
     since: datetime | None
@@ -38,6 +38,11 @@ class Patient:
     low: float | None
     high: float | None
     news2: float | None
+
+    @property
+    def risk(self) -> float | None:
+        """The number, where there is one that may be shown."""
+        return self.probability if self.state in SHOWING else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,7 @@ def _unit(told: Told, site_id: str, now: datetime, zone: tzinfo) -> UnitView:
     state = _state(told)
     showing = not state
     waiting = [each for each in told.patients if each.counted in ("risk", "average")]
-    ranked = any(each.shown and each.probability is not None for each in waiting)
+    ranked = any(each.risk is not None for each in waiting)
     ordered = sorted(waiting, key=lambda each: _rank(each, ranked), reverse=True)
     looked = told.at is not None
     return UnitView(
@@ -176,8 +181,8 @@ def _as_of(at: datetime, now: datetime, zone: tzinfo) -> str:
 
 
 def _rank(each: Patient, ranked: bool) -> tuple[float, float]:
-    risk = each.probability if ranked and each.shown and each.probability is not None else -1.0
-    return risk, -1.0 if each.news2 is None else each.news2
+    risk = each.risk if ranked else None
+    return -1.0 if risk is None else risk, -1.0 if each.news2 is None else each.news2
 
 
 def _need(each: Need, zone: tzinfo) -> tuple[str, ...]:
@@ -231,20 +236,23 @@ def _record(each: Did, days: int) -> str:
 def _patient(each: Patient, ranked: bool) -> tuple[str, ...]:
     news2 = say("en", "board.not-known") if each.news2 is None else f"{each.news2:g}"
     risk = (_risk(each),) if ranked else ()
-    return (*_who(each), *risk, news2, _note(each, ranked))
+    return (*_who(each), *risk, news2, _note(each))
 
 
 def _risk(each: Patient) -> str:
-    if not each.shown or each.probability is None:
+    if each.risk is None:
         return say("en", "board.no-number")
-    shown = words.percent(each.probability)
-    if each.low is None or each.high is None:
-        return shown
-    return say("en", "board.risk", probability=shown, interval=words.interval(each.low, each.high))
+    shown = words.percent(each.risk)
+    if each.low is not None and each.high is not None:
+        shown = say("en", "board.risk", probability=shown, interval=words.interval(each.low, each.high))
+    return say("en", "board.doubted", risk=shown) if each.status == BEHIND else shown
 
 
-def _note(each: Patient, ranked: bool) -> str:
-    if each.status == BEHIND and ranked:
+def _note(each: Patient) -> str:
+    """What there is to say beside the number; nothing of what makes a number doubtful where none is shown."""
+    if each.status == BEHIND:
+        if each.risk is None:
+            return ""
         return say("en", "board.doubt", reason=each.reason)
     return each.reason
 

@@ -86,13 +86,13 @@ def _told(rooms: Rooms, tenant: Tenant, unit: UnitPolicy, look: boarding.Kept | 
 
 
 def _patient(row: Row, state: State) -> Patient:
-    """A row with its number taken out where the state does not let it be shown."""
+    """A row with its number taken out where the state does not let it be shown: no page can show it then."""
     shown = state in board_view.SHOWING
     return Patient(
         name=row.name,
         record_number=row.record_number,
         counted=row.counted,
-        shown=shown,
+        state=state,
         status=row.status,
         reason=row.reason,
         since=datetime.fromisoformat(row.since) if row.since else None,

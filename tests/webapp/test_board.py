@@ -337,7 +337,7 @@ def test_a_model_that_may_not_answer_shows_no_risk_and_no_forecast_and_scores_st
     assert f"The ventilation model is {state.value} here" in page
     assert "No answer is not a low risk" in page
     assert "Not ventilated, by NEWS2" in page
-    assert "Ventilation within" not in page
+    assert "Within 24 h" not in page
     assert "in 8 h" not in page
     shares = [row.probability for row in kept(house)[1] if row.probability is not None]
     assert shares

@@ -17,21 +17,22 @@ from webapp.board_view import Did, Need, Patient, Told
 from webapp.settings import ROOT
 from webapp.words import say
 
-pytestmark = pytest.mark.browser
 NOW = datetime(2026, 11, 25, 13, tzinfo=UTC)
 HOUSE = "http://board.example"
 
 
 def patient(name: str, counted: str = "risk", risk: float | None = 0.4, **more: Any) -> Patient:
     low, high = (None, None) if risk is None else (risk * 0.8, min(1.0, risk * 1.2))
-    told = {"record_number": "100231", "shown": True, "status": "assessed", "reason": "", "since": None, "news2": 7}
+    told: dict[str, Any] = {"record_number": "100231", "state": State.ACTIVE, "status": "assessed", "reason": ""}
+    told |= {"since": None, "news2": 7}
     return Patient(name=name, counted=counted, probability=risk, low=low, high=high, **(told | more))
 
 
 def unit(state: State, name: str = "Medical ICU", **more: Any) -> Told:
+    odd = {"status": "indeterminate", "reason": "The members disagree."}
     people = [
-        patient("Harriet Ashdown", news2=16),
-        patient("Maximiliane Wolkenstein-Trostburg", risk=0.07, status="indeterminate", reason="The members disagree."),
+        patient("Harriet Ashdown", news2=16, state=state),
+        patient("Maximiliane Wolkenstein-Trostburg", risk=0.07, state=state, **odd),
         patient("Joan Tilley", "average", None, news2=None, reason="No heart rate was charted in the last 2 hours."),
         patient("Dolores Whitfield", "ventilated", None, since=NOW - timedelta(hours=14)),
         patient("", "unread", None, news2=None, reason="Throttled"),
@@ -62,6 +63,25 @@ def html(name: str) -> tuple[Flask, str]:
         return app, app.jinja_env.get_template("board.html").render(view=view, say=say)
 
 
+@pytest.mark.parametrize("name", ["silent", "suspended"])
+def test_the_face_itself_leaves_out_what_the_state_does_not_let_be_shown(name: str) -> None:
+    (found,) = board_view.view("North General", "north", UNITS[name], NOW, UTC).units
+    assert found.state
+    assert found.needs == ()
+    assert found.risk_title == ""
+    assert [line[0] for line in found.patients] == [
+        "Harriet Ashdown", "Maximiliane Wolkenstein-Trostburg", "Joan Tilley",
+    ]  # fmt: skip
+    assert not any("%" in cell or "members" in cell for line in found.patients for cell in line)
+
+
+def test_a_number_the_model_does_not_stand_behind_says_so_beside_it() -> None:
+    found = board_view.view("North General", "north", UNITS["shown"], NOW, UTC).units[1]
+    doubted = next(line for line in found.patients if line[0].startswith("Maximiliane"))
+    assert doubted[2].replace("\u00a0", " ") == "7 % (6–8 %), indeterminate"
+    assert doubted[-1] == "The model does not stand behind this number. The members disagree."
+
+
 @pytest.fixture(params=[400, 1280])
 def width(request: pytest.FixtureRequest) -> int:
     return int(request.param)
@@ -74,6 +94,7 @@ def page(chromium: Any, width: int) -> Iterator[Any]:
     context.close()
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("name", list(UNITS))
 def test_a_board_has_no_barrier_and_fits(page: Any, pictures: Path, width: int, name: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
