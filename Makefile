@@ -1,4 +1,5 @@
 # make demo   environment, stand-in hospital, app, and a URL to open
+# make board  one look at the demonstration's unit, while it runs: then open the unit board from a result page
 # make test   everything but what needs a missing browser, which it names
 # make check  lint, types, security lint, tests, architecture: the same as CI
 # make train  both models, from the open data (see training/README.md)
@@ -13,10 +14,13 @@ ACROSS := .venv-federated
 METER  := .venv-seismometer
 export EHR_PORT APP_PORT
 
-.PHONY: demo test check lint types conformance golden train federate bench sbom peers clean
+.PHONY: demo board test check lint types conformance golden train federate bench sbom peers clean
 
 demo: $(VENV)/.run
 	@exec $(BIN)/python -m demo.up
+
+board: $(VENV)/.run
+	@$(BIN)/python -m demo.unit
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest

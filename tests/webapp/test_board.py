@@ -104,6 +104,7 @@ def kept(house: House) -> tuple[Any, Any, Any]:
 
 
 def test_everybody_in_the_group_is_read_without_a_user_and_counted_once(house: House) -> None:
+    # CONFORMANCE 34
     said = looked(house)
     _, rows, _ = kept(house)
     assert {row.patient for row in rows} == set(STORIES)
