@@ -28,7 +28,10 @@ FACES = (
     *("shares", "report", "tradeoff", "gate_view", "review_view", "cards_view", "drift_view", "equity_view"),
     *("live_card", "applied_card", "board_view"),
 )
-DOORS = ("hooks", "launch", "pages", "models", "sources", "gallery", "cli", "clear", "queue", "review", "boards")
+DOORS = (
+    *("hooks", "launch", "pages", "models", "sources", "gallery", "cli", "clear", "queue", "review", "boards"),
+    "model_cards",
+)
 
 
 def modules(room: str) -> Iterator[Path]:

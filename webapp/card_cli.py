@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from ehr.errors import UnknownIssuer
 from governance.errors import GovernanceError
 from governance.measures import WINDOW
-from webapp import model_cards, words
+from webapp import carding, words
 from webapp.rooms import here
 
 
@@ -38,14 +38,14 @@ def card(model: str, site: str, out: Path, days: int) -> None:
     try:
         tenant = rooms.tenants.by_id(site)
         zone = words.zone_of(tenant.time_zone)
-        measure = rooms.measures.take(model_cards.question(rooms, tenant, model), zone, days=days)
+        measure = rooms.measures.take(carding.question(rooms, tenant, model), zone, days=days)
     except (UnknownIssuer, GovernanceError) as error:
         raise click.ClickException(str(error)) from None
     home = rooms.settings.public_url
     with current_app.test_request_context(base_url=home):
-        made = model_cards.made(rooms, model, tenant, measure)
+        made = carding.made(rooms, model, tenant, measure)
         out.write_text(
-            model_cards.xml(made) if out.suffix == ".xml" else model_cards.page(made, f"{home}/"), encoding="utf-8"
+            carding.xml(made) if out.suffix == ".xml" else carding.page(made, f"{home}/"), encoding="utf-8"
         )
     found = measure.body["figures"]
     click.echo(f"{out}: {found['patients']} patients, {found['answers']} answers of {days} days", err=True)

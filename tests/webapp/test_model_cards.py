@@ -21,7 +21,7 @@ from inference.assessment import TROPONIN, VENTILATION, State
 from inference.model import newest
 from tests.webapp.house import House, standing
 from webapp import applied_card, live_card
-from webapp.model_cards import Card
+from webapp.carding import Card
 from webapp.rooms import Rooms
 from webapp.settings import ROOT
 
@@ -75,12 +75,12 @@ def card(model: str = VENTILATION, site: live_card.Here | None = None) -> Card:
 def written(made: Card) -> bytes:
     from flask import Flask
 
-    from webapp import model_cards
+    from webapp import carding
 
     app = Flask("card", template_folder=str(ROOT / "templates"))
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     with app.app_context():
-        return model_cards.xml(made).encode()
+        return carding.xml(made).encode()
 
 
 def attribute(made: Card, number: int) -> live_card.Attribute:
