@@ -1,17 +1,16 @@
 """The unit board's door: for those whom the site names, in a visit of their own, every look noted by patient.
 
 Patient-level, so a launch alone is not enough: the user whom the hospital's id_token names must be on the site's list.
-Refuses (NotPermitted) everybody else, and a visit of another site; shows nothing that could not be noted.
+Refuses (FormRefused, 403) everybody else, and a visit of another site; shows nothing that could not be noted.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from flask import Blueprint, Flask, Response, make_response, render_template
+from flask import Blueprint, Flask, Response, make_response, render_template, url_for
 
 from ehr.board_policy import UnitPolicy
-from ehr.errors import NotPermitted
 from ehr.tenants import Tenant
 from governance import forecasts
 from governance.forecasts import NARROW, WIDE, Forecast, Record
@@ -19,6 +18,7 @@ from inference.assessment import VENTILATION, State
 from webapp import audit, board_view, boarding, standing, visits, words
 from webapp.board_view import Did, Need, Patient, Told
 from webapp.boarding import Row
+from webapp.errors import FormRefused
 from webapp.rooms import Rooms, here
 from webapp.visits import Visit
 from webapp.words import say
@@ -48,10 +48,12 @@ def board(site: str) -> Response:
 
 
 def _allowed(visit: Visit, site: str) -> Tenant:
-    if not visit.on_board:
-        raise NotPermitted("the unit board is for the people whom this hospital names for it")
+    """The visit's site, if its user is named for the board there. Raises FormRefused: there is a way back."""
+    back = url_for("pages.stored", visit=visit.id)
     if visit.tenant.id != site:
-        raise NotPermitted("this visit is of another hospital")
+        raise FormRefused("board-elsewhere", "this visit is of another hospital", back, 403)
+    if not visit.on_board:
+        raise FormRefused("board-not-named", "this user is not on the hospital's list for it", back, 403)
     return visit.tenant
 
 
