@@ -233,8 +233,14 @@ def _row(cell: Mapping[str, Any]) -> tuple[str, ...]:
         hidden if cell["patients"] is None else f"{cell['patients']:,}",
         *(hidden if cell[name] is None else rate(cell[name]) for name in CELLS),
         hidden if fits is None else f"{fits['ratio']:.2f} ({fits['low']:.2f} to {fits['high']:.2f})",
-        hidden if fifths is None else f"{fifths:.2f}",
+        hidden if fifths is None else _fifths(cell),
     )
+
+
+def _fifths(cell: Mapping[str, Any]) -> str:
+    low, high = cell.get("fifths_low"), cell.get("fifths_high")
+    told = f"{cell['four_fifths']:.2f}"
+    return told if low is None or high is None else f"{told} ({low:.2f} to {high:.2f})"
 
 
 def _named(cell: Mapping[str, Any]) -> str:
