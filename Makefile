@@ -1,4 +1,5 @@
 # make demo   environment, stand-in hospital, app, and a URL to open
+# make board  one look at the demonstration's unit, while it runs: then open the unit board from a result page
 # make test   everything but what needs a missing browser, which it names
 # make check  lint, types, security lint, tests, architecture: the same as CI
 # make simulate  a synthetic year at a synthetic hospital, played into build/simulated
@@ -16,13 +17,16 @@ export EHR_PORT APP_PORT
 
 SIMULATED ?= build/simulated
 
-.PHONY: demo simulate test check lint types conformance golden train federate bench sbom peers clean
+.PHONY: demo board simulate test check lint types conformance golden train federate bench sbom peers clean
 
 demo: $(VENV)/.run
 	@exec $(BIN)/python -m demo.up
 
 simulate: $(VENV)/.run
 	$(BIN)/flask --app wsgi simulate --out $(SIMULATED)
+
+board: $(VENV)/.run
+	@$(BIN)/python -m demo.unit
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest

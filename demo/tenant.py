@@ -1,6 +1,7 @@
 """The app's tenant file for this hospital: whom it trusts and how, written where the app will look.
 
-It is text in the app's documented format; nothing of the app is imported.
+It is text in the app's documented format; nothing of the app is imported. The key of the app's backend client is made
+beside it, once, readable by its owner alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from demo.config import Settings
+from demo.patients.groups import MONITORED
 
 SCOPES: Final = (
     "launch", "openid", "fhirUser", "online_access", "patient/Patient.r", "patient/Encounter.rs",
@@ -21,12 +23,13 @@ SCOPES: Final = (
     "patient/RiskAssessment.c",
 )
 
-BACKEND_SCOPES: Final = (
-    "system/Patient.rs", "system/Encounter.rs", "system/Observation.rs", "system/Procedure.rs", "system/Device.rs",
-    "system/DeviceUseStatement.rs",
+BACKEND_SCOPES: Final = tuple(
+    f"system/{type_}.rs" for type_ in ("Group", "Patient", "Encounter", "Observation", "Condition", "Procedure",
+                                       "Device", "DeviceUseStatement", "DiagnosticReport")
 )
 BACKEND_KEY: Final = "keys/demo-backend.pem"
 REVIEWERS: Final = ("Practitioner/okafor", "Practitioner/iyer")
+BOARD: Final = ("Practitioner/iyer", "Practitioner/okafor")  # who may look at the unit board
 
 OFFERS: Final = ("repeat-troponin", "arterial-blood-gas", "venous-blood-gas", "respiratory-review")
 
@@ -79,12 +82,30 @@ threshold = 0.3
 """
 
 
+def board_part() -> str:
+    """The unit board that the app reads for without a user: the tables to add to the tenant."""
+    people = ", ".join(f'"{one}"' for one in BOARD)
+    return f"""
+[board]
+people = [{people}]
+
+[[board.units]]
+id = "{MONITORED}"
+name = "Monitored beds"
+group = "{MONITORED}"
+beds = 24
+ventilators = 4
+arrivals_a_day = 0.8
+mean_hours = 72
+"""
+
+
 def write_tenant(settings: Settings, folder: Path) -> Path:
     """Write demo.toml into `folder`, whole or not at all, and beside it the key it names; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     _keep_key(folder / BACKEND_KEY)
     path, draft = folder / "demo.toml", folder / "demo.toml.draft"
-    draft.write_text(tenant_file(settings), encoding="utf-8")
+    draft.write_text(tenant_file(settings) + board_part(), encoding="utf-8")
     return draft.replace(path)
 
 

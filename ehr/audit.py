@@ -31,6 +31,7 @@ DEEDS: Final[Mapping[str, tuple[tuple[str, str], str, tuple[str, str, str] | Non
         "labelled": (RECORD, "U", None),
         "hook": (RECORD, "R", (LIFECYCLE, "access", "Access/View Record Lifecycle Event")),
         "feedback": (RECORD, "U", None),
+        "board": (RECORD, "R", (LIFECYCLE, "access", "Access/View Record Lifecycle Event")),
         "refused": (("110113", "Security Alert"), "E", None),
     }
 )

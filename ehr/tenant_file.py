@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ehr.board_policy import read_board_policy
 from ehr.card_policy import read_card_policy
 from ehr.errors import TenantError
 from ehr.follow_policy import read_follow_policy
@@ -76,6 +77,7 @@ def load_tenant(path: Path, *, production: bool) -> Tenant:
         cards=read_card_policy(table.table("cards")),
         follow_up=read_follow_policy(table.table("follow_up")),
         review=read_review_policy(table.table("review")),
+        board=read_board_policy(table.table("board"), backend=backend is not None),
         time_zone=_zone(table),
         write_back=frozenset(table.texts("write_back", allowed=WRITABLE)),
         note_type=_loinc(table, "note_type", "11506-3"),

@@ -7,7 +7,7 @@ Holds no address, no text and no value: only words of KINDS, a door, a status an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -34,6 +34,7 @@ KINDS: Final = frozenset(
         "closed",
         "hook",
         "feedback",
+        "board",
         "refused",
     }
 )
@@ -86,10 +87,27 @@ class AuditTrail:
 
         A `tenant` of "" is a caller that proved to be nobody's: it then has no user and no patient either.
         """
+        (key,) = self.note_all(
+            kind, [patient], door=door, tenant=tenant, user=user, assessment=assessment, status=status, reason=reason
+        )
+        return key
+
+    def note_all(
+        self,
+        kind: str,
+        patients: Sequence[str],
+        *,
+        door: str,
+        tenant: str = "",
+        user: str = "",
+        assessment: str = "",
+        status: int = 200,
+        reason: str = "",
+    ) -> list[str]:
+        """Keep a row for each of `patients` ("" for none), in one transaction; their ids. As `note`."""
         if kind not in KINDS or not CODE.fullmatch(door) or not CODE.fullmatch(reason):
             raise LedgerRefusal("the audit trail holds kinds, doors and reasons by their codes alone")
-        row = {
-            "id": self._new_id(),
+        kept = {
             "tenant": tenant,
             "at": self._clock(),
             "kind": kind,
@@ -97,12 +115,16 @@ class AuditTrail:
             "status": status,
             "reason": reason,
             "user_pseudonym": self._ledger.user_pseudonym(tenant, user) if tenant else NOBODY,
-            "pseudonym": self._ledger.pseudonym(tenant, patient) if tenant and patient else NOBODY,
             "assessment_id": rows.identifier(assessment) if assessment else None,
         }
+        made = [
+            kept
+            | {"id": self._new_id(), "pseudonym": self._ledger.pseudonym(tenant, one) if tenant and one else NOBODY}
+            for one in patients
+        ]
         with self._store.writing() as connection:
-            connection.execute(insert(audit).values(row))
-        return str(row["id"])
+            connection.execute(insert(audit), made)
+        return [str(row["id"]) for row in made]
 
     def read(
         self, *, tenant: str = "", since: datetime | None = None, until: datetime | None = None

@@ -34,6 +34,8 @@ from governance.columns import pseudonym as _pseudonym
 from governance.review_tables import decisions as decisions
 from governance.review_tables import equity_audits as equity_audits
 from governance.review_tables import reviews as reviews
+from governance.unit_tables import forecasts as forecasts
+from governance.unit_tables import measures as measures
 
 # What outcomes are told apart by: coarse, and none of them names anybody.
 TRAITS: Final = ("care_unit", "sex", "age_band", "race", "ethnicity", "language", "site", "insurance")

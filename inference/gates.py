@@ -47,7 +47,7 @@ def excluded(chart: Chart, model: str) -> Phrase | None:
     age = chart.age_years
     if age is not None and age < ADULT:
         return Phrase("age-below", {"age": floor(age), "limit": ADULT})
-    return None if model == TROPONIN else _ventilated(chart)
+    return None if model == TROPONIN else ventilated(chart)
 
 
 def draw_ahead(hours: float) -> float:
@@ -140,7 +140,7 @@ def trained_assays(manifest: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(manifest.get("assays", CONVENTIONAL))
 
 
-def _ventilated(chart: Chart) -> Phrase | None:
+def ventilated(chart: Chart) -> Phrase | None:
     """Ventilation in this stay, from events and the charted device; the latest word says if it goes on."""
     on, off = _ventilation_signs(chart)
     if not on:

@@ -25,6 +25,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     # Imported here, so that a face or a batch process can be used without opening every door.
     from webapp import (
         audit,
+        boards,
         clear,
         cli,
         cookieless,
@@ -33,6 +34,7 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
         governing,
         hooks,
         launch,
+        model_cards,
         models,
         ops,
         pages,
@@ -64,10 +66,12 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
     launch.install(app)  # the SMART door: /launch /callback /.well-known/jwks.json
     pages.install(app)  # /result /handout/<id>
     models.install(app)  # /about
+    model_cards.install(app)  # /models/<model>/card
     sources.install(app)  # /assessments/<id>/values
     governing.install(app)  # /gate/<site>
     queue.install(app)  # /queue: what waits for a person
     review.install(app)  # /review/<site>, /audits/<site>
+    boards.install(app)  # /board/<site>
     clear.install(app)  # /c: how clear was the patient's page, for its readers
     if settings.mode == "demonstration":
         gallery.install(app)  # /gallery: every state of every face

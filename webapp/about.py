@@ -95,6 +95,8 @@ class Model:
     drawings: tuple[Drawing, ...]
     parts: tuple[Part, ...]
     folded: tuple[Part, ...]
+    card_url: str
+    card_link: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,11 @@ def view(
     cards: Mapping[str, Mapping[str, Any]],
     states: Mapping[str, Collection[State]],
     address: Callable[[str, str], str] = "/about/{}/{}.svg".format,
+    card_of: Callable[[str], str] = "/models/{}/card".format,
 ) -> AboutView:
     """The page for all models. `cards` holds "card" and "evaluation" by model, `states` where each stands.
 
-    `address` makes the address of a drawing from the model and the drawing's name.
+    `address` makes the address of a drawing from the model and the drawing's name, `card_of` that of a model's card.
     """
     return AboutView(
         language="en",
@@ -132,7 +135,7 @@ def view(
         folded_title=say("en", "about.folded"),
         no_limits=say("en", "about.no-limits"),
         models=tuple(
-            _model(name, manifest, cards.get(name, {}), states.get(name, ()), address)
+            _model(name, manifest, cards.get(name, {}), states.get(name, ()), address, card_of(name))
             for name, manifest in manifests.items()
         ),
     )
@@ -150,6 +153,7 @@ def _model(
     files: Mapping[str, Any],
     states: Collection[State],
     address: Callable[[str, str], str],
+    card_url: str,
 ) -> Model:
     card, evaluation = files.get("card", {}), files.get("evaluation", {})
     titles = [say("en", f"states.{State(state).value}.title") for state in states]
@@ -172,6 +176,8 @@ def _model(
             *_parts(say("en", "about.evaluation"), figures),
             *_parts(say("en", "about.record"), origin),
         ),
+        card_url=card_url,
+        card_link=say("en", "about.live-card"),
     )
 
 

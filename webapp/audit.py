@@ -6,6 +6,8 @@ only wants to fill the disk is noted a limited number of times a minute; the met
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 from flask import Flask, Response, g, request
 
@@ -14,7 +16,7 @@ from webapp.rooms import Rooms, here
 from webapp.visits import Visit
 
 MOST_REFUSALS = 120  # noted a minute for one tenant, or for all callers that are nobody's
-DOORS = ("hooks.", "launch.", "pages.", "sources.", "queue.", "review.")
+DOORS = ("hooks.", "launch.", "pages.", "sources.", "queue.", "review.", "boards.")
 OPEN = frozenset(
     {"models.about", "models.drawing", "pages.home", "pages.hospitals_look", "hooks.discovery", "launch.jwks"}
 )
@@ -36,6 +38,13 @@ def seen(rooms: Rooms, kind: str, visit: Visit, assessment: str = "") -> None:
         user=visit.grant.user,
         patient=visit.grant.patient,
         assessment=assessment,
+    )
+
+
+def looked(rooms: Rooms, visit: Visit, patients: Sequence[str]) -> None:
+    """Note who looked at a unit's board: once for the look, and once for each patient on it, together."""
+    rooms.audit.note_all(
+        "board", ["", *patients], door=_door(), tenant=visit.tenant.id, user=visit.grant.user
     )
 
 

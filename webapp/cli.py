@@ -14,7 +14,16 @@ from ehr.audit import audit_event
 from ehr.errors import TenantError, UnknownIssuer
 from ehr.finding import launches
 from ehr.tenants import Tenant
-from webapp import export_cli, following_cli, governing_cli, review_cli, simulate_cli, watch_cli
+from webapp import (
+    board_cli,
+    card_cli,
+    export_cli,
+    following_cli,
+    governing_cli,
+    review_cli,
+    simulate_cli,
+    watch_cli,
+)
 from webapp.rooms import Rooms, here
 
 database = AppGroup("db", help="The ledger's tables.")
@@ -35,6 +44,8 @@ def install(app: Flask) -> None:
     following_cli.install(app)
     simulate_cli.install(app)
     watch_cli.install(app)
+    card_cli.install(app)
+    board_cli.install(app)
 
 
 @click.command()

@@ -25,7 +25,11 @@ def about() -> Response:
     states = {name: _states(rooms, name) for name in rooms.models}
     manifests = {name: model.manifest for name, model in rooms.models.items()}
     view = card_face.view(
-        manifests, rooms.cards, states, lambda model, plot: url_for("models.drawing", model=model, plot=plot)
+        manifests,
+        rooms.cards,
+        states,
+        lambda model, plot: url_for("models.drawing", model=model, plot=plot),
+        lambda model: url_for("model_cards.of_no_site", model=model),
     )
     return make_response(render_template("about.html", view=view))
 

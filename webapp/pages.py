@@ -83,9 +83,8 @@ def result() -> Response:
         try:
             reading.asked(rooms, chart, draw)
             return _view(rooms, visits.current(rooms))
-        except (
-            Exception
-        ) as error:  # the status is sent: the page says what happened, and shows nothing in its place
+        except Exception as error:
+            # The status is sent: the page says what happened, and shows nothing in its place.
             key, reference = errors.noted(error)
             return face.in_trouble(head, key, reference)
 
@@ -271,6 +270,7 @@ def _around(rooms: Rooms, visit: Visit, who: Identity, foreign: int) -> dict[str
         "again_url": url_for("pages.result", visit=visit.id),
         "look_url": url_for("pages.hospitals_look", visit=visit.id) if visit.grant.style_url else "",
         "close_url": url_for("pages.close"),
+        "board_url": url_for("boards.board", site=visit.tenant.id, visit=visit.id) if visit.on_board else "",
     }
 
 

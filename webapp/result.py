@@ -70,6 +70,7 @@ class ResultView:
     again_url: str
     look_url: str
     close_url: str
+    board_url: str = ""
 
 
 def view(
@@ -86,6 +87,7 @@ def view(
     again_url: str = "",
     look_url: str = "",
     close_url: str = "",
+    board_url: str = "",
     focus: str = "",
 ) -> ResultView:
     """The page of one launch.
@@ -117,6 +119,7 @@ def view(
         again_url=again_url,
         look_url=look_url,
         close_url=close_url,
+        board_url=board_url,
     )
 
 

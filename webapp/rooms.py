@@ -24,7 +24,9 @@ from ehr.trust import KeySource
 from governance.audit import AuditTrail
 from governance.changes import Changes
 from governance.clarity import ClarityBook
+from governance.forecasts import Forecasts
 from governance.ledger import Ledger
+from governance.measures import Measures
 from governance.outcomes import Outcomes
 from governance.readings import Readings
 from governance.store import Store, migrate, open_store
@@ -114,6 +116,16 @@ class Rooms:
     def waiting(self) -> WaitingList:
         """What waits for a person."""
         return WaitingList(self.store, clock=self.clock)
+
+    @cached_property
+    def measures(self) -> Measures:
+        """What the models came to at the sites."""
+        return Measures(self.store, self.outcomes, clock=self.clock)
+
+    @cached_property
+    def forecasts(self) -> Forecasts:
+        """How many ventilators were forecast, and how that did."""
+        return Forecasts(self.store)
 
     @cached_property
     def readings(self) -> Readings:

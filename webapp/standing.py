@@ -34,6 +34,13 @@ def policy(
     return replace(asked, threshold=float(reading.body["gate"]["threshold"]))
 
 
+def at_site(
+    readings: Readings, tenant: Tenant, model: str, version: str, gate: tuple[str, str], now: datetime
+) -> State:
+    """The state of a model at a site, by the gate of an outcome and a care unit."""
+    return state(tenant.models[model].state, _of_unit(readings, tenant.id, model, *gate), version, now)
+
+
 def state(asked: State, reading: Reading | None, version: str, now: datetime) -> State:
     """The state of `version` behind a gate that last came to `reading`; `asked` by the tenant file."""
     if asked is not State.ACTIVE:

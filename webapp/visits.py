@@ -63,6 +63,11 @@ class Visit:
         """Whether the hospital names a user who treats patients, rather than being one (fhirUser)."""
         return self.grant.user.startswith(("Practitioner/", "PractitionerRole/"))
 
+    @property
+    def on_board(self) -> bool:
+        """Whether the site names this user for its unit board, and has one."""
+        return bool(self.tenant.board.units) and self.clinician and self.grant.user in self.tenant.board.people
+
 
 def current(rooms: Rooms) -> Visit:
     """The visit named by `visit` in the address, if this browser holds its secret.

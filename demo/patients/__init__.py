@@ -12,6 +12,7 @@ from typing import Any
 
 from demo.patients import chest_pain, lungs, nerves, puzzles, wards
 from demo.patients.afterwards import later
+from demo.patients.groups import monitored
 from demo.patients.staff import everybody
 from demo.patients.story import Story
 
@@ -45,10 +46,10 @@ STORIES: Mapping[str, Callable[[datetime], Story]] = {
 
 
 def everyone(now: datetime) -> list[dict[str, Any]]:
-    """The hospital's staff and every authored patient as FHIR R4 resources. ValueError for a naive `now`."""
+    """Staff, every authored patient and the Group of them all, as FHIR R4 resources. ValueError for a naive `now`."""
     if now.tzinfo is None:
         raise ValueError("everyone(now) needs a moment with a time zone")
     resources = everybody(now)
     for tell in STORIES.values():
         resources += tell(now).resources
-    return resources
+    return [*resources, monitored(now, STORIES)]

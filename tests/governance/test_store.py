@@ -28,11 +28,14 @@ from governance.changes import Change, Changes
 from governance.clarity import ClarityBook, PageKind
 from governance.daily import LATENCY, Daily, Summary
 from governance.decisions import Decision, Decisions, Signature
+from governance.demand import Unit, forecast
 from governance.entries import Feedback, Repeat, Suggestion
 from governance.equity import Audit
 from governance.errors import LedgerRefusal, LedgerUnavailable, SetupError
+from governance.forecasts import Forecasts, Look
 from governance.keys import Pseudonym
 from governance.ledger import Ledger
+from governance.measures import Measures, Question
 from governance.outcomes import Outcome, Outcomes
 from governance.readings import Reading, Readings
 from governance.review import Reviews
@@ -373,6 +376,7 @@ def filled(ledger: Ledger) -> None:
     Daily(ledger._store).keep("north", "ventilation-need", [Summary(NOON.date(), LATENCY, "", 1, mean=4.0)])
     WaitingList(ledger._store, clock=lambda: NOON).refer([Referral(kept.id, "ventilation-6h", "transferred")])
     watched(ledger._store)
+    counted(ledger._store)
     reviewed(ledger._store)
 
 
@@ -384,6 +388,15 @@ def reviewed(store: Store) -> None:
     decision = Decision("north", week.name, kept.digest, "continue", "As before.")
     signers = [Signature(name, name, NOON, "", "") for name in ("Ada", "Ben")]
     Decisions(store, Changes(store, clock=clock), clock=clock).record(decision, signers, ())
+
+
+def counted(store: Store) -> None:
+    """A unit's forecast, and what a model came to."""
+    look = Look("north", "icu", "ventilation-need", "0.2.0", State.SILENT, NOON, 3, 0, 1, 4)
+    Forecasts(store).keep(look, forecast([], Unit(1, 4)))
+    clock = lambda: NOON  # noqa: E731
+    asked = Question("north", "ventilation-need", "0.2.0", "ventilation-24h", 0.2)
+    Measures(store, Outcomes(store, clock=clock), clock=clock).take(asked, UTC)
 
 
 def watched(store: Store) -> None:

@@ -17,6 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
 
+from demo.app import create_hospital, fetch_json
 from demo.cds_client import fill
 from demo.config import settings_for
 from demo.patients import everyone
@@ -216,17 +217,16 @@ def standing(
     trend: Callable[[Path], object] = lambda artifacts: build(artifacts, TROPONIN),
     *,
     quiet_minutes: float = 0,
+    fetch: Callable[[str], Any] = fetch_json,
 ) -> Iterator[House]:
     """App and hospital, until the generator is closed. The models are small synthetic ones.
 
     `trend` writes the trend model where another than the plain one is wanted. Every card is shown, however
-    often asked for, unless `quiet_minutes` says otherwise.
+    often asked for, unless `quiet_minutes` says otherwise. `fetch` is how the hospital gets the app's public keys.
     """
     import threading
 
     from werkzeug.serving import make_server
-
-    from demo.app import create_hospital
 
     build(folder / "artifacts", VENTILATION)
     trend(folder / "artifacts")
@@ -235,7 +235,7 @@ def standing(
     told = replace(
         settings_for(server.port, 8000), patients=everyone, faults=True, quiet_minutes=quiet_minutes
     )
-    server.app = create_hospital(told)
+    server.app = create_hospital(told, fetch)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     hospital: Hospital = server.app.extensions["hospital"]

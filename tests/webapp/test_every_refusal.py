@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask, request, request_started
 
+from inference.assessment import VENTILATION
 from tests.planned import build_planned
 from tests.webapp.house import House, standing, visit_of
 from tests.webapp.refused import (
@@ -259,6 +260,24 @@ PEOPLE = (
         FRESH,
     ),
     Row("a picture of nothing", lambda d: d.get(f"/gallery/{MARK}/{MARK}"), 404, "no plate", FRESH),
+    Row("a board elsewhere", lambda d: d.seen(f"/board/{MARK}"), 403, "another hospital", "Go back to the result"),
+    Row(
+        "a board for others",
+        lambda d: Desk(d.house).open("Practitioner/brandt").seen("/board/demo"),
+        403,
+        "not on the hospital's list",
+        "ask whoever runs Ordertime",
+    ),
+    Row("a card of nothing", lambda d: d.get(f"/models/{MARK}/card"), 404, "no model of this name", FRESH),
+    Row("a card of nothing, XML", lambda d: d.get(f"/models/{MARK}/card.xml"), 404, "no model of", FRESH),
+    Row("a card of no site", lambda d: d.get(f"/models/{VENTILATION}/card/{MARK}"), 404, "no site of", FRESH),
+    Row(
+        "a card of no site, XML",
+        lambda d: d.get(f"/models/{VENTILATION}/card/{MARK}.xml"),
+        404,
+        "no site of",
+        FRESH,
+    ),
     Row("a gate of no site", lambda d: d.get(f"/gate/{MARK}"), 404, "no site of this id", FRESH),
     Row("audits of no site", lambda d: d.get(f"/audits/{MARK}"), 404, "no site of this id", FRESH),
     Row("another's reviews", lambda d: d.seen(f"/review/{MARK}"), 404, "another hospital", FRESH),

@@ -1,0 +1,263 @@
+"""A model's card as it stands at one site: the 31 source attributes, each with its source.
+
+A face: the artefact's card and what the site's ledger was measured to go in, words come out. Attributes 26 to 29 are
+the site's and replace what the artefact says of them; where nothing was measured, that is said. No fact is added here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, Final
+
+from inference.assessment import State
+from webapp import words
+from webapp.words import say
+
+COUNT: Final = 31
+SITES: Final = frozenset({26, 27, 28, 29})  # of one hospital, whatever the artefact says
+LEDGER, CONFIGURATION, NOT_MEASURED, ELSEWHERE = "ledger", "configuration", "not-measured", "elsewhere"
+FOUR_FIFTHS: Final = 0.8
+CELLS: Final = ("missed", "false_alarms", "indeterminate")
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What is known of one site. `measure` is a measure's body, None where there is none; `gate` a gate's
+    configuration and `weighed` when it was last weighed; `smallest` the patients below which no figure is shown.
+    """
+
+    id: str
+    name: str
+    zone: tzinfo
+    state: State
+    outcome: str
+    threshold: float
+    measure: Mapping[str, Any] | None
+    measured: datetime | None
+    gate: Mapping[str, Any] | None
+    weighed: datetime | None
+    stale_days: int
+    window: int
+    smallest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute: its number, what it is about, what is said, and where that comes from, in words and as a code."""
+
+    number: int
+    title: str
+    text: str
+    source: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardView:
+    """The page."""
+
+    model: str
+    version: str
+    title: str
+    lead: str
+    as_of: str
+    state: str
+    demonstration: bool
+    foremost: str
+    attributes: tuple[Attribute, ...]
+    groups: tuple[tuple[str, ...], ...]
+    xml_url: str
+    sites: tuple[tuple[str, str], ...]  # name and address, where the card is of no site
+
+
+def view(
+    model: str,
+    manifest: Mapping[str, Any],
+    card: Mapping[str, Any],
+    here: Here | None,
+    now: datetime,
+    *,
+    zone: tzinfo,
+    xml_url: str = "",
+    sites: Sequence[tuple[str, str]] = (),
+) -> CardView:
+    """The card of `model`; `here` None is the card of no site."""
+    name, version = say("en", f"models.{model}.name"), str(manifest.get("version", ""))
+    told: dict[str, Any] = {"model": name, "version": version}
+    state = "" if here is None else say("en", "livecard.state", state=say("en", f"states.{here.state.value}.title"))
+    return CardView(
+        model=model,
+        version=version,
+        title=say("en", "livecard.title", **told)
+        if here is None
+        else say("en", "livecard.title-site", site=here.name, **told),
+        lead=say("en", "livecard.lead" if here is None else "livecard.lead-site"),
+        as_of=say("en", "livecard.as-of", at=words.moment(now, zone), offset=words.offset(now, zone)),
+        state=state,
+        demonstration=here is not None and here.state is State.DEMONSTRATION,
+        foremost=str(card.get("first") or ""),
+        attributes=attributes(model, card, here),
+        groups=_groups(here),
+        xml_url=xml_url,
+        sites=tuple(sites),
+    )
+
+
+def attributes(model: str, card: Mapping[str, Any], here: Here | None) -> tuple[Attribute, ...]:
+    """All 31, in order: the site's own where they are of a site, else the artefact's."""
+    shipped = {int(one["number"]): one for one in card.get("attributes", ())}
+    own = {} if here is None else _own(model, here)
+    return tuple(_attribute(number, shipped.get(number, {}), own) for number in range(1, COUNT + 1))
+
+
+def trusted(here: Here | None) -> Mapping[str, Any] | None:
+    """The figures, where enough patients stand behind them to be shown."""
+    if here is None or here.measure is None:
+        return None
+    figures: Mapping[str, Any] = here.measure["figures"]
+    return figures if figures["patients"] >= here.smallest else None
+
+
+def _attribute(number: int, shipped: Mapping[str, Any], own: Mapping[int, tuple[str, str]]) -> Attribute:
+    title = str(shipped.get("title") or say("en", "livecard.untitled", n=number))
+    if number in own:
+        text, code = own[number]
+    elif number in SITES:
+        text, code = say("en", "livecard.nowhere"), ELSEWHERE
+    elif not shipped:
+        text, code = say("en", "livecard.unsaid"), NOT_MEASURED
+    else:
+        code = str(shipped.get("source", "")).replace(" ", "-")
+        return Attribute(number, title, str(shipped["text"]), _shipped_source(code), code)
+    return Attribute(number, title, text, say("en", f"livecard.source-{code}"), code)
+
+
+def _shipped_source(code: str) -> str:
+    if code == "not-yet":
+        return say("en", "livecard.source-not-measured")
+    key = f"about.source.{code}"
+    return say("en", key) if words.knows("en", key) else code
+
+
+def _own(model: str, here: Here) -> dict[int, tuple[str, str]]:
+    """Attributes 26 to 29, each with its source's code."""
+    weighed = (
+        say("en", "livecard.not-weighed")
+        if here.weighed is None
+        else say("en", "livecard.weighed", at=words.moment(here.weighed, here.zone), stale=here.stale_days)
+    )
+    measured = say("en", "livecard.never") if here.measured is None else words.moment(here.measured, here.zone)
+    around: dict[str, Any] = {"weighed": weighed, "measured": measured, "days": here.window, "smallest": here.smallest}
+    found = trusted(here)
+    few = (
+        say("en", "livecard.unmeasured", model=model, site=here.id)
+        if here.measure is None
+        else say("en", "livecard.few", smallest=here.smallest, days=here.window)
+    )
+    return {
+        26: (say("en", "livecard.monitored", **around), CONFIGURATION),
+        27: (few, NOT_MEASURED) if found is None else (_validity(here, found), LEDGER),
+        28: (say("en", "livecard.monitored-groups", **around), CONFIGURATION),
+        29: (few, NOT_MEASURED) if found is None else _fairness(here),
+    }
+
+
+def _validity(here: Here, found: Mapping[str, Any]) -> str:
+    body = here.measure or {}
+    rates = ("sensitivity", "false_by_day", "false_by_alarm", "alarms")
+    told: dict[str, Any] = {name: rate(found[name]) for name in rates}
+    told |= {name: found[name] for name in ("patients", "patient_days", "positives", "indeterminate", "answers")}
+    told |= {name: found[name] for name in ("early", "unknown")}
+    told |= {
+        "from": words.day(datetime.fromisoformat(body["from"]), here.zone),
+        "until": words.day(datetime.fromisoformat(body["until"]), here.zone),
+        "outcome": here.outcome,
+        "threshold": share(found["threshold"]),
+        "calibration": _calibration(body["calibration"]),
+        "states": words.listed([say("en", f"states.{state}.short") for state in body["states"]]),
+    }
+    return say("en", "livecard.validity", **told)
+
+
+def _calibration(fits: Mapping[str, Any] | None) -> str:
+    if fits is None:
+        return say("en", "livecard.no-calibration")
+    figures: dict[str, Any] = {name: f"{fits[name]:.2f}" for name in ("ratio", "low", "high")}
+    return say(
+        "en", "livecard.calibration", observed=fits["observed"], expected=f"{fits['expected']:.1f}", **figures
+    )
+
+
+def _fairness(here: Here) -> tuple[str, str]:
+    """Who is missed, by group, and which groups are below four fifths."""
+    cells = [cell for cell in (here.measure or {})["cells"] if cell["missed"] is not None]
+    traits: dict[str, list[str]] = {}
+    for cell in cells:
+        value = cell["value"] or say("en", "livecard.unknown")
+        told = say("en", "livecard.group-value", value=value, missed=rate(cell["missed"]))
+        traits.setdefault(cell["trait"], []).append(told)
+    groups = [
+        say("en", "livecard.group", trait=say("en", f"gate.trait-{trait}"), values=words.listed(values))
+        for trait, values in traits.items()
+        if len(values) > 1
+    ]
+    if not groups:
+        return say("en", "livecard.fairness-none", smallest=here.smallest), NOT_MEASURED
+    low = [_named(c) for c in cells if c["four_fifths"] is not None and c["four_fifths"] < FOUR_FIFTHS]
+    below = say("en", "livecard.below", groups=words.listed(low)) if low else say("en", "livecard.below-none")
+    text = say(
+        "en",
+        "livecard.fairness",
+        threshold=share(here.threshold),
+        groups=" ".join(groups),
+        below=below,
+        smallest=here.smallest,
+    )
+    return text, LEDGER
+
+
+def _groups(here: Here | None) -> tuple[tuple[str, ...], ...]:
+    """The groups' table, a row a group; a cell that may not be shown says so."""
+    if here is None or trusted(here) is None:
+        return ()
+    return tuple(_row(cell) for cell in (here.measure or {})["cells"])
+
+
+def _row(cell: Mapping[str, Any]) -> tuple[str, ...]:
+    hidden = say("en", "livecard.suppressed")
+    fits, fifths = cell["calibration"], cell["four_fifths"]
+    return (
+        _named(cell),
+        hidden if cell["patients"] is None else f"{cell['patients']:,}",
+        *(hidden if cell[name] is None else rate(cell[name]) for name in CELLS),
+        hidden if fits is None else f"{fits['ratio']:.2f} ({fits['low']:.2f} to {fits['high']:.2f})",
+        hidden if fifths is None else _fifths(cell),
+    )
+
+
+def _fifths(cell: Mapping[str, Any]) -> str:
+    low, high = cell.get("fifths_low"), cell.get("fifths_high")
+    told = f"{cell['four_fifths']:.2f}"
+    return told if low is None or high is None else f"{told} ({low:.2f} to {high:.2f})"
+
+
+def _named(cell: Mapping[str, Any]) -> str:
+    trait, value = cell["trait"], cell["value"] or say("en", "livecard.unknown")
+    return say("en", "gate.group", trait=say("en", f"gate.trait-{trait}"), value=value)
+
+
+def rate(found: Mapping[str, Any]) -> str:
+    """A rate with its interval: "71.0 % (60.2 to 80.1 %)"."""
+    if found["value"] is None:
+        return say("en", "gate.none")
+    if found["low"] is None or found["high"] is None:
+        return share(found["value"])
+    low, high = f"{found['low'] * 100:.1f}", share(found["high"])
+    return say("en", "livecard.rate", value=share(found["value"]), low=low, high=high)
+
+
+def share(value: float) -> str:
+    """0.71 -> "71.0 %"."""
+    return f"{value * 100:.1f} %"
