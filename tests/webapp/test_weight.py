@@ -86,7 +86,8 @@ def physical(css: str) -> list[str]:
 
 
 def test_the_style_sheet_knows_no_left_and_no_right() -> None:
-    assert physical((STATIC / "ordertime.css").read_text(encoding="utf-8")) == []
+    for name in ("ordertime.css", "governing.css"):
+        assert physical((STATIC / name).read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(
