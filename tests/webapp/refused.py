@@ -97,6 +97,10 @@ class Desk:
     def seen(self, path: str, **query: str) -> Any:
         return self.browser.get(path, query_string={"visit": visit_of(self.address)} | query, base_url=APP)
 
+    def labelled(self, key: str) -> Any:
+        form = {"visit": visit_of(self.address), "csrf_token": self.token, "label": "no", "sentence": "x"}
+        return self.browser.post(f"/queue/{key}/label", data=form, base_url=APP)
+
     def sent(self, what: str, client: Any = None, **fields: str) -> Any:
         form = {"visit": visit_of(self.address), "csrf_token": self.token} | fields
         path = f"/assessments/{self.key}/{what}" if what != "close" else "/close"
