@@ -19,6 +19,8 @@ from inference.chart import Event, Measurement, Source
 
 BEFORE: Final = timedelta(microseconds=1)
 BEGUN: Final = frozenset({"in-progress", "on-hold", "stopped", "completed", "unknown"})  # Procedure.status
+DONE: Final = frozenset({"completed", "stopped"})  # of either
+ARRIVING: Final = timedelta(hours=24)  # before an admission: what was begun then may have come along with the patient
 IN_USE: Final = frozenset({"active", "completed", "stopped", "on-hold"})  # DeviceUseStatement.status
 STAYED: Final = frozenset({"arrived", "triaged", "in-progress", "onleave", "finished"})  # Encounter.status
 BY_DEVICE: Final = {
@@ -48,6 +50,7 @@ class Events:
     ) -> None:
         self.lexicon, self.clock, self.devices, self.places = lexicon, clock, devices, places
         self.found: list[Event] = []
+        self.over: list[Event] = []  # of those, what somebody said is done, without saying when it ended
         self.given: list[Measurement] = []  # oxygen devices from their use, charted once, when it began
 
     def encounter(self, row: Mapping[str, Any], where: str) -> None:
@@ -79,7 +82,7 @@ class Events:
         if row.get("status") not in BEGUN:
             raise NotUsed("status", str(row.get("status"))[:40])
         start, end = self.clock.begin(row, "performedPeriod", "performedDateTime")
-        self.found.append(Event(kind, start, end, source_of(row, where, _first_code(concepts))))
+        self._began(Event(kind, start, end, source_of(row, where, _first_code(concepts))), row)
 
     def condition(self, row: Mapping[str, Any], where: str) -> None:
         """When a complaint began, where somebody wrote that down and nobody took it back."""
@@ -107,9 +110,14 @@ class Events:
         start, end = self.clock.begin(row, "timingPeriod", "timingDateTime", "recordedOn")
         source = source_of(row, where, _first_code([concept]), str(concept.get("text") or "")[:60])
         if kind:
-            self.found.append(Event(kind, start, end, source))
+            self._began(Event(kind, start, end, source), row)
         if level is not None:
             self.given.append(Measurement("oxygen_device", float(level), start, start, source))
+
+    def _began(self, event: Event, row: Mapping[str, Any]) -> None:
+        self.found.append(event)
+        if event.end is None and row.get("status") in DONE:
+            self.over.append(event)
 
     def _intensive_kind(self, row: Mapping[str, Any]) -> bool:
         concepts = [*(row.get("type") or ()), row.get("serviceType") or {}]
@@ -128,6 +136,22 @@ def place_words(location: Mapping[str, Any]) -> str:
         coding.get("code") for concept in location.get("type") or () for coding in concept.get("coding") or ()
     ]
     return " ; ".join(str(word) for word in (location.get("name"), *codes) if word)
+
+
+def ended(events: Iterable[Event], over: Iterable[Event], admissions: Sequence[datetime]) -> list[Event]:
+    """`events`, those that are `over` ended at the next stay: a tube of years ago ventilates nobody today.
+
+    A completed intubation says when it was done and not when the tube came out; within its stay, and where the next
+    begins within a day (an emergency department's before the ward's), it stands.
+    """
+    done = set(map(id, over))
+    starts = sorted(admissions)
+
+    def shut(event: Event) -> Event:
+        later = next((start for start in starts if start > event.start + ARRIVING), None)
+        return event if later is None or id(event) not in done else event._replace(end=later - BEFORE)
+
+    return [shut(event) for event in events]
 
 
 def evidence_events(evidence: Iterable[Evidence], admissions: Sequence[datetime]) -> list[Event]:

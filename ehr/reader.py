@@ -27,7 +27,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ehr.coherence import coma_totals, double_counts, unit_jumps
-from ehr.events import Events, device_events, evidence_events, place_words
+from ehr.events import Events, device_events, ended, evidence_events, place_words
 from ehr.lexicon import Lexicon, lexicon
 from ehr.moments import Clock, NotUsed
 from ehr.observations import WRONG, Observations, Sink
@@ -264,7 +264,7 @@ class _Reading:
         charted = [row for row in measurements if row.variable == "oxygen_device"]
         levels = self.lexicon.vocabulary["oxygen_device"].levels
         shown = [*evidence_events(self.sink.evidence, admissions), *device_events(charted, levels)]
-        return [*events.found, *shown], events.given
+        return [*ended(events.found, events.over, admissions), *shown], events.given
 
     def _units(self, care_units: Mapping[str, str]) -> tuple[Unit, ...]:
         """Where the patient lay when; an Encounter that is not used is refused among the events."""

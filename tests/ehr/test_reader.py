@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ehr.errors import EhrError
 from ehr.reader import LISTED, read_record, refers_to
+from inference import gates
 from inference.chart import Chart, Measurement, Record
 from inference.vocabulary import vocabulary
 
@@ -821,6 +822,30 @@ def test_settings_of_an_earlier_stay_do_not_ventilate_the_present_one() -> None:
         encounter("b", "2026-11-22T08:00:00Z"),
     )
     assert at(read(old, *stays)).begun("ventilation") is None
+
+
+@pytest.mark.parametrize(
+    ("done", "status", "ventilated"),
+    [
+        ("2026-10-02T06:00:00Z", "completed", False),  # of a stay before: the tube is out
+        ("2026-10-02T06:00:00Z", "in-progress", True),  # nobody said that it is over
+        ("2026-11-21T20:00:00Z", "completed", True),  # on the way here: it came along
+        ("2026-11-22T09:00:00Z", "completed", True),
+    ],
+)
+def test_an_intubation_of_an_earlier_stay_does_not_ventilate_the_present_one(
+    done: str, status: str, ventilated: bool
+) -> None:
+    tube = row_of(
+        "Procedure", "p", status=status, code=concept("112798008", system=SNOMED), performedDateTime=done
+    )
+    stays = (
+        encounter("a", "2026-10-01T08:00:00Z", "2026-10-09T08:00:00Z"),
+        encounter("b", "2026-11-22T08:00:00Z"),
+    )
+    chart = at(read(tube, *stays))
+    assert bool(chart.begun("ventilation")) is ventilated
+    assert bool(gates.ventilated(chart)) is ventilated
 
 
 def test_conditions_the_rules_caution_on_are_read_and_refuted_ones_are_not() -> None:
