@@ -2,7 +2,8 @@
 
 May be run as often as one likes: a day is told once, an alarm stands once, an audit is kept once a week; days that
 were missed are caught up. A prediction is charted when its hours and a day more are over, since what happened is
-known sooner than what did not. Where a new version of the model speaks, the charts of what it says begin anew.
+known sooner than what did not. A group missed in two weekly audits in a row is an alarm. Where a new version of the
+model speaks, the charts of what it says begin anew.
 """
 
 from __future__ import annotations
@@ -80,10 +81,11 @@ def go(memory: Memory, what: Watched, now: datetime, promise: Promise | None = N
         )
     )
     week = today - timedelta(days=today.weekday())
+    before = _missed_before(memory, what)
     made = _audit(memory, what, rows, week)
     found, charts, waiting = _charted(memory, what, rows, today, settled, promise or Promise())
-    findings = [*found, *(missed_groups(made, week) if made else ())]
-    raised = memory.alarms.raise_all(what.tenant, what.model, what.outcome, findings)
+    groups = [each for each in missed_groups(made, week) if each.subject in before] if made else []
+    raised = memory.alarms.raise_all(what.tenant, what.model, what.outcome, [*found, *groups])
     for alarm in raised:
         if alarm.finding.chart == CODES:
             memory.changes.add(_change(what, alarm.finding))
@@ -158,16 +160,36 @@ def _audit(memory: Memory, what: Watched, rows: Sequence[Labelled], week: date) 
 
 
 def missed_groups(made: Audit, week: date) -> tuple[Finding, ...]:
-    """The groups that are missed beyond chance: the whole interval of their ratio lies below four fifths.
+    """The groups that are missed: their ratio is below four fifths, and its interval below one.
 
     `value` is the group's sensitivity over the best group's, `usual` the four fifths.
     """
     began = week - timedelta(weeks=WEEKS)
     return tuple(
-        Finding(EQUITY, f"{cell.trait}: {cell.value}"[:60], -1, week, began, cell.four_fifths, FOUR_FIFTHS, 0.0)
+        Finding(EQUITY, _subject(cell.trait, cell.value), -1, week, began, cell.four_fifths, FOUR_FIFTHS, 0.0)
         for cell in made.below
-        if cell.four_fifths is not None and cell.fifths_high is not None and cell.fifths_high < FOUR_FIFTHS
+        if cell.four_fifths is not None and _missed(cell.four_fifths, cell.fifths_high)
     )
+
+
+def _missed_before(memory: Memory, what: Watched) -> frozenset[str]:
+    """The groups that the last audit kept called missed: one audit alone may be chance, two in a row raise."""
+    whose = (what.model, what.version, what.outcome)
+    kept = (each for each in memory.audits.last(what.tenant) if (each.model, each.version, each.outcome) == whose)
+    cells = [cell for each in kept for cell in each.body["cells"]]
+    return frozenset(
+        _subject(cell["trait"], cell["value"])
+        for cell in cells
+        if _missed(cell["four_fifths"], cell["fifths_high"])
+    )
+
+
+def _missed(ratio: float | None, high: float | None) -> bool:
+    return ratio is not None and high is not None and ratio < FOUR_FIFTHS and high < 1.0
+
+
+def _subject(trait: str, value: str) -> str:
+    return f"{trait}: {value}"[:60]
 
 
 def _change(what: Watched, finding: Finding) -> Change:

@@ -1,0 +1,99 @@
+"""The simulated year as a story, through the ledger: what must be caught is caught by its day, and what must not alarm
+does not. One year is played for all of it, which takes a minute or two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from governance.alarms import Alarm
+from governance.changes import faults
+from governance.playing import Books, Hands, books, play_into
+from governance.rounds import EQUITY
+from governance.simulated import OUTCOME, SITE, Year
+from governance.store import migrate, open_store
+from inference.assessment import VENTILATION, State
+
+pytestmark = pytest.mark.slow
+ASSAY, MAPPED, MONITOR = date(2026, 5, 11), date(2026, 6, 8), date(2026, 8, 10)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    """The year until the end of August."""
+    folder = tmp_path_factory.mktemp("year")
+    store = open_store(f"sqlite:///{folder / 'ledger.db'}")
+    migrate(store)
+    for _ in play_into(store, folder, Year(days=244)):
+        pass
+    yield books(store, Hands(datetime(2026, 9, 2, tzinfo=UTC)))
+    store.close()
+
+
+def states(told: Books, gate: str) -> list[tuple[date, str]]:
+    """When the gate's state changed, and to what."""
+    lines = [line for line in told.changes.lines(SITE) if line.kind == "state" and f"/{gate} " in line.modification]
+    return [(line.at.date(), line.modification.rpartition(" to ")[2].rstrip(".")) for line in lines]
+
+
+def alarms(told: Books) -> list[Alarm]:
+    return [each for each in reversed(told.alarms.listed(SITE)) if each.model == VENTILATION]
+
+
+def test_the_gate_refuses_for_months_then_opens_for_intensive_care_alone(told: Books) -> None:
+    opened = states(told, "icu")[0]
+    assert opened[1] == "active"
+    assert date(2026, 3, 1) <= opened[0] <= date(2026, 5, 4)
+    assert states(told, "ward") == []
+    assert states(told, "troponin-rise-24h") == []
+    ward = told.readings.last(SITE, VENTILATION, OUTCOME, "ward")
+    assert ward is not None
+    assert ward.state is State.SILENT
+    assert "language: es" in [each["subject"] for each in ward.body["missing"]]
+
+
+def test_it_suspends_on_the_analyser_and_again_on_the_monitor_each_within_five_weeks(told: Books) -> None:
+    closed = [day for day, state in states(told, "icu") if state == "suspended"]
+    assert [day.month for day in closed] == [6, 8]
+    assert (closed[0] - ASSAY).days <= 35
+    assert (closed[1] - MONITOR).days <= 35
+    assert [state for _, state in states(told, "icu")] == ["active", "suspended", "active", "suspended"]
+
+
+def test_the_analyser_and_the_monitor_are_found_by_the_next_mondays_round(told: Books) -> None:
+    found = {(each.finding.chart, each.finding.subject, each.found_at.date()) for each in alarms(told)}
+    assert ("codes", "lactate", date(2026, 5, 18)) in found
+    assert ("input", "lactate", date(2026, 5, 18)) in found
+    assert ("input", "rr", date(2026, 8, 17)) in found
+
+
+def test_the_group_that_is_missed_is_found_by_the_audit_within_five_months(told: Books) -> None:
+    missed = [each for each in alarms(told) if each.finding.chart == EQUITY]
+    assert [each.finding.subject for each in missed] == ["language: es"]
+    assert missed[0].found_at.date() <= date(2026, 6, 1)
+
+
+def test_winter_and_the_weeks_between_raise_no_alarm_of_a_chart(told: Books) -> None:
+    days = [each.found_at.date() for each in alarms(told) if each.finding.chart != EQUITY]
+    assert days
+    assert all(ASSAY <= day <= MAPPED or day >= MONITOR for day in days)
+
+
+def test_cards_were_shown_while_the_gate_was_open_and_not_else(told: Books) -> None:
+    counts = told.ledger.counts()
+    assert counts["cards"] > 100
+    assert 0 < counts["feedback_overridden"] < counts["feedback_accepted"] < counts["cards"]
+    assert faults(told.changes.lines()) == ()
+
+
+def test_a_ledger_that_holds_anything_is_left_alone(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path / 'ledger.db'}")
+    migrate(store)
+    assert len(list(play_into(store, tmp_path, Year(days=2, daily=3)))) == 2
+    with pytest.raises(Exception, match="played into an empty one"):
+        next(play_into(store, tmp_path, Year(days=2, daily=3)))
+    store.close()
