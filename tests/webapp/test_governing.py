@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from types import MappingProxyType, SimpleNamespace
@@ -38,14 +38,15 @@ def house(tmp_path: Path) -> Iterator[Flask]:
         "ORDERTIME_APPROVERS": str(tmp_path / "gates" / "approvers.toml"),
         "ORDERTIME_SECRET_KEY": "Kq3-8Zt1_xVw7Lr0pBn5Ym2Ds9Hc4Fj6",
     }
-    moment = datetime(2026, 1, 7, 5, tzinfo=UTC)
+    seconds = iter(range(10**6))
+    clock = lambda: datetime(2026, 1, 7, 5, tzinfo=UTC) + timedelta(seconds=next(seconds))  # noqa: E731
     models: Any = MappingProxyType(
         {
             name: SimpleNamespace(version=VERSION, outcomes=(outcome,), hours=(24,), manifest={"inputs": []})
             for name, outcome in ((VENTILATION, OUTCOME), (TROPONIN, RISE))
         }
     )
-    rooms = Rooms(from_environment(told), clock=lambda: moment, models=models)
+    rooms = Rooms(from_environment(told), clock=clock, models=models)
     app = create_app(rooms.settings, rooms)
     yield app
     rooms.store.close()
