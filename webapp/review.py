@@ -7,9 +7,10 @@ suppressed, and need no visit, like the gates. Whoever runs the house reads revi
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, g, make_response, render_template, request, url_for
+from flask import Blueprint, Flask, Response, current_app, g, make_response, render_template, request, url_for
 
 from ehr.errors import NotFound, UnknownIssuer
 from ehr.tenants import Tenant
@@ -19,12 +20,26 @@ from governance.weeks import Week
 from webapp import equity_view, handout, limits, review_page, reviewing, visits, words
 from webapp.errors import FormRefused
 from webapp.rooms import Rooms, here
-from webapp.visits import Visit
 from webapp.words import say
 
 door = Blueprint("review", __name__)
 groups = Blueprint("equity", __name__)
+EVERYBODY: Final = "EVERYBODY_REVIEWS"  # of the app's configuration: nobody in its ledger is real (simulated_site)
 OPENED = ("GET", "POST")  # posted by a frame without cookies, which has its secret in the body
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads a site's reviews, in which visit; both "" where everybody may."""
+
+    tenant: Tenant
+    user: str = ""
+    visit: str = ""
+
+    @property
+    def address(self) -> dict[str, Any]:
+        """What every further address carries."""
+        return {"site": self.tenant.id} | ({"visit": self.visit} if self.visit else {})
 
 
 def install(app: Flask) -> None:
@@ -38,35 +53,34 @@ def install(app: Flask) -> None:
 def weeks(site: str) -> Response:
     """The weeks of a site that were reviewed."""
     rooms = here()
-    visit = _reviewer(rooms, site)
-    zone = words.zone_of(visit.tenant.time_zone)
+    reader = _reader(rooms, site)
+    zone = words.zone_of(reader.tenant.time_zone)
     listed = [
         {
             "name": each.week.name,
-            "url": url_for("review.week", site=site, week=each.week.name, visit=visit.id),
+            "url": url_for("review.week", week=each.week.name, **reader.address),
             "said": say("en", "review.list-made", at=words.moment(each.at, zone)),
             "decided": say("en", f"review.list-{'decided' if each.decided else 'undecided'}"),
         }
-        for each in reviewing.reviews(rooms).weeks(visit.tenant.id)
+        for each in reviewing.reviews(rooms).weeks(reader.tenant.id)
     ]
-    _note(rooms, visit, "viewed")
-    return make_response(render_template("reviews.html", site=visit.tenant.name, weeks=listed, say=say))
+    _note(rooms, reader, "viewed")
+    return make_response(render_template("reviews.html", site=reader.tenant.name, weeks=listed, say=say))
 
 
 @door.route("/review/<site>/<week>", methods=OPENED)
 def week(site: str, week: str) -> Response:
     """One week's review, as it was kept."""
     rooms = here()
-    visit = _reviewer(rooms, site)
-    kept = _kept(rooms, visit.tenant, week)
-    _note(rooms, visit, "viewed")
-    address: dict[str, Any] = {"site": site, "visit": visit.id}
+    reader = _reader(rooms, site)
+    kept = _kept(rooms, reader.tenant, week)
+    _note(rooms, reader, "viewed")
     return make_response(
         render_template(
             "review.html",
-            view=review_page.view(rooms, visit.tenant, kept),
-            pdf_url=url_for("review.week_pdf", week=week, **address),
-            back_url=url_for("review.weeks", **address),
+            view=review_page.view(rooms, reader.tenant, kept),
+            pdf_url=url_for("review.week_pdf", week=week, **reader.address),
+            back_url=url_for("review.weeks", **reader.address),
             audits_url=url_for("equity.audits", site=site),
             gate_url=url_for("governing.gate", site=site),
             say=say,
@@ -78,11 +92,11 @@ def week(site: str, week: str) -> Response:
 def week_pdf(site: str, week: str) -> Response:
     """The same on paper."""
     rooms = here()
-    visit = _reviewer(rooms, site)
-    limits.within(rooms, "papers", visit.id)
-    kept = _kept(rooms, visit.tenant, week)
-    _note(rooms, visit, "printed")
-    answer = make_response(handout.sheets(review_page.paper(rooms, visit.tenant, kept)))
+    reader = _reader(rooms, site)
+    limits.within(rooms, "papers", reader.visit)
+    kept = _kept(rooms, reader.tenant, week)
+    _note(rooms, reader, "printed")
+    answer = make_response(handout.sheets(review_page.paper(rooms, reader.tenant, kept)))
     answer.mimetype = "application/pdf"
     answer.headers["Content-Disposition"] = f'inline; filename="ordertime-review-{kept.week.name}.pdf"'
     return answer
@@ -92,10 +106,7 @@ def week_pdf(site: str, week: str) -> Response:
 def audits(site: str) -> Response:
     """The newest audit of each version's outcome at a site."""
     rooms = here()
-    try:
-        tenant = rooms.tenants.by_id(site)
-    except UnknownIssuer:
-        raise NotFound("no site of this id is configured here", "audits") from None
+    tenant = _site(rooms, site, "audits")
     zone = words.zone_of(tenant.time_zone)
     sections = [
         equity_view.section(
@@ -109,21 +120,30 @@ def audits(site: str) -> Response:
     return make_response(render_template("audits.html", site=tenant.name, sections=sections, say=say))
 
 
-def _reviewer(rooms: Rooms, site: str) -> Visit:
-    """The visit of a named reviewer of `site`. Raises SessionExpired, NotFound, FormRefused."""
+def _reader(rooms: Rooms, site: str) -> Reader:
+    """A named reviewer of `site`, in a visit. Raises SessionExpired, NotFound, FormRefused."""
+    if current_app.config.get(EVERYBODY):
+        return Reader(_site(rooms, site, "review"))
     visit = visits.current(rooms)
     if visit.tenant.id != site:
         raise NotFound("this visit is of another hospital", "review")
     if visit.grant.user not in visit.tenant.follow_up.reviewers:
         said = "the hospital's file does not name this user among its reviewers"
         raise FormRefused("not-a-reviewer", said, url_for("pages.stored", visit=visit.id), 403)
-    return visit
+    return Reader(visit.tenant, visit.grant.user, visit.id)
 
 
-def _note(rooms: Rooms, visit: Visit, kind: str) -> None:
+def _site(rooms: Rooms, site: str, where: str) -> Tenant:
+    try:
+        return rooms.tenants.by_id(site)
+    except UnknownIssuer:
+        raise NotFound("no site of this id is configured here", where) from None
+
+
+def _note(rooms: Rooms, reader: Reader, kind: str) -> None:
     """For the auditor: who read what of many patients, and of none in particular."""
     door_of = request.url_rule.rule if request.url_rule else ""
-    rooms.audit.note(kind, door=door_of, tenant=visit.tenant.id, user=visit.grant.user)
+    rooms.audit.note(kind, door=door_of, tenant=reader.tenant.id, user=reader.user)
 
 
 def _kept(rooms: Rooms, tenant: Tenant, written: str) -> Review:

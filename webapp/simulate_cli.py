@@ -12,11 +12,14 @@ from typing import Final
 
 import click
 from flask import Flask
+from flask.cli import with_appcontext
 
 from governance.errors import GovernanceError
 from governance.playing import FINISHED, play_into, told_of
 from governance.simulated import Year
 from governance.store import migrate, open_store
+from webapp import simulated_site
+from webapp.rooms import here
 
 USUAL: Final = Year()
 
@@ -36,6 +39,7 @@ def install(app: Flask) -> None:
 @click.option(
     "--daily", default=USUAL.daily, show_default=True, type=click.FloatRange(1, 1000), help="Patients a day."
 )
+@with_appcontext
 def simulate(out: Path, database: str, seed: int, days: int, daily: float) -> None:
     """Play a synthetic year at a synthetic hospital into a fresh ledger: about a minute. Nobody in it is real."""
     began, year = time.perf_counter(), Year(seed=seed, days=days, daily=daily)
@@ -47,6 +51,11 @@ def simulate(out: Path, database: str, seed: int, days: int, daily: float) -> No
             for _ in played:
                 pass
         store.close()
+        if not database:
+            told = simulated_site.reviewed(out, here().settings, year)
+            with click.progressbar(told, label="Its weekly reviews") as reviews:
+                for _ in reviews:
+                    pass
     except GovernanceError as error:
         raise click.ClickException(str(error)) from None
     (out / FINISHED).write_text(told_of(year), encoding="utf-8")

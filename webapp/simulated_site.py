@@ -8,9 +8,9 @@ is still being played is said to be so (503). Refuses, in the settings, to be th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType, SimpleNamespace
@@ -20,12 +20,15 @@ from flask import Flask
 from werkzeug.wrappers import Response
 
 from governance.playing import FINISHED, KEY, WATCHED
+from governance.simulated import Year
+from governance.weeks import Week
+from webapp import review, reviewing
 from webapp.rooms import Rooms
 from webapp.settings import Settings
 from webapp.words import say
 
 AT: Final = "/simulated"
-OPEN: Final = ("/gate/", "/review/", "/static/")  # what is shown of it
+OPEN: Final = ("/gate/", "/review/", "/audits/", "/static/")  # what is shown of it
 Create = Callable[[Settings, Rooms], Flask]
 
 
@@ -70,23 +73,42 @@ class _Beside:
     def _made(self) -> Any:
         told = json.loads((self._folder / FINISHED).read_text(encoding="utf-8"))
         ends = datetime.fromisoformat(told["ends"])
-        gates = self._folder / "gates"
-        settings = replace(
-            self._settings,
-            simulated=None,
-            public_url=self._settings.public_url + AT,
-            tenants=self._folder / "tenants",
-            secret=KEY,
-            database_url=f"sqlite:///{self._folder / 'ledger.db'}",
-            redis_url="",
-            gates=gates,
-            approvers=gates / "approvers.toml",
-            warnings=(),
-        )
-        rooms = Rooms(settings, clock=lambda: ends, models=_formulas())
-        app = self._create(settings, rooms)
+        rooms = rooms_of(self._folder, self._settings, lambda: ends)
+        app = self._create(rooms.settings, rooms)
+        app.config[review.EVERYBODY] = True  # nobody in that ledger is real
         app.jinja_env.globals["simulated"] = say("en", "simulated.banner")
         return app
+
+
+def rooms_of(folder: Path, settings: Settings, clock: Callable[[], datetime]) -> Rooms:
+    """What the simulated hospital's pages and commands stand on."""
+    gates = folder / "gates"
+    own = replace(
+        settings,
+        simulated=None,
+        public_url=settings.public_url + AT,
+        tenants=folder / "tenants",
+        secret=KEY,
+        database_url=f"sqlite:///{folder / 'ledger.db'}",
+        redis_url="",
+        gates=gates,
+        approvers=gates / "approvers.toml",
+        warnings=(),
+    )
+    return Rooms(own, clock=clock, models=_formulas())
+
+
+def reviewed(folder: Path, settings: Settings, year: Year) -> Iterator[Week]:
+    """Put together weekly reviews of the year, each on the Monday after: one a month, and those about its events."""
+    events = [day for day in (year.assay, year.mapped, year.monitor) if day is not None]
+    for number in range(1, year.days + 1):
+        day = year.first + timedelta(days=number)
+        monday = datetime.combine(day, time(6), UTC)
+        near = any(timedelta(0) <= day - event <= timedelta(days=14) for event in events)
+        if day.weekday() == 0 and (near or day.day <= 7):
+            rooms = rooms_of(folder, settings, lambda at=monday: at)  # type: ignore[misc]
+            for tenant in rooms.tenants:
+                yield reviewing.made(rooms, tenant, Week.of(day).before(1)).week
 
 
 def _formulas() -> Any:

@@ -181,6 +181,12 @@ def test_the_simulated_hospital_is_shown_beside_the_app_and_says_so_on_every_pag
     assert "Simulated hospital" in page.text
     assert "/simulated/static/ordertime.css" in page.text
     assert page.text.count("of 2 named people have approved") == 3
+    weeks = client.get(f"/simulated/review/{SITE}")
+    assert "/simulated/review/simulated/2026-W01" in weeks.text  # reviewed on the first Monday of the year
+    for path in (f"review/{SITE}/2026-W01", f"audits/{SITE}"):
+        answer = client.get(f"/simulated/{path}")
+        assert (answer.status_code, 'class="simulated"' in answer.text) == (200, True), path
+    assert client.get(f"/review/{SITE}").status_code == 401  # of real patients, named reviewers alone
     assert client.get("/simulated/launch").status_code == 404
     assert 'class="simulated"' not in client.get(f"/gate/{SITE}").text
 
