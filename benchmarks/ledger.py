@@ -17,6 +17,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -29,11 +30,17 @@ from governance.figures import days_of, figures
 from governance.keys import Pseudonyms, Seal
 from governance.outcomes import Outcomes
 from governance.simulated import OUTCOME, THRESHOLD, VERSION, Year, play
+from governance.simulated_gates import write_files
 from governance.store import Store, migrate, open_store
 from governance.tables import TRAITS, metadata
+from governance.weeks import Week
 from inference.assessment import VENTILATION
+from webapp import create_app, governing_cli, review, reviewing
+from webapp.rooms import Rooms
+from webapp.settings import from_environment
+from webapp.simulated_site import rooms_of
 
-TENANT: Final = "demo"
+TENANT: Final = "simulated"
 SECRET: Final = b"a benchmark's secret of 32 bytes"
 BEGAN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS: Final = 365
@@ -187,6 +194,35 @@ def streams(store: Store) -> dict[str, float]:
     }
 
 
+def jobs_and_pages(url: str, folder: Path) -> dict[str, float]:
+    """Seconds of the scheduled jobs, each from nothing, and of the pages that show what they kept, over WSGI."""
+    write_files(folder)
+    ends = BEGAN + timedelta(days=DAYS)
+    own = rooms_of(folder, from_environment({}), lambda: ends)
+    settings = replace(own.settings, database_url=url, secret=SECRET)
+    rooms = Rooms(settings, clock=lambda: ends, models=own.models)
+    app = create_app(settings, rooms)
+    app.config[review.EVERYBODY] = True
+    tenant, week = rooms.tenants.by_id(TENANT), Week.of(ends.date()).before(2)
+    with app.app_context():
+        found = {
+            "job: gates weighed": timed(lambda: governing_cli.weighed(rooms, tenant)),
+            "job: a week's review put together": timed(lambda: reviewing.made(rooms, tenant, week)),
+            "job: audits by group": timed(lambda: reviewing.audited(rooms, tenant)),
+        }
+    client = app.test_client()
+    reviews = f"/review/{TENANT}"
+    for path in (f"/gate/{TENANT}", reviews, f"{reviews}/{week.name}", f"/audits/{TENANT}", "/about"):
+        found[f"page: {path}"] = timed(lambda path=path: _page(client, path), repeats=3)  # type: ignore[misc]
+    return found
+
+
+def _page(client: Any, path: str) -> None:
+    answer = client.get(path)
+    if answer.status_code != 200:
+        raise SystemExit(f"{path} answered {answer.status_code}")
+
+
 def main() -> None:
     """Fill, time, print."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -200,8 +236,8 @@ def main() -> None:
         if not sizes(store)["assessments"]:
             print(f"written in {fill(store, told.assessments):.0f} s")
         print(json.dumps(sizes(store)))
-        for name, seconds in streams(store).items():
-            print(f"{seconds:8.2f} s  {name}")
+        for name, seconds in (streams(store) | jobs_and_pages(url, Path(folder))).items():
+            print(f"{seconds:8.2f} s  {name}", flush=True)
 
 
 if __name__ == "__main__":
