@@ -41,7 +41,7 @@ def install(app: Flask) -> None:
 )
 @with_appcontext
 def simulate(out: Path, database: str, seed: int, days: int, daily: float) -> None:
-    """Play a synthetic year at a synthetic hospital into a fresh ledger: about a minute. Nobody in it is real."""
+    """Play a synthetic year at a synthetic hospital into a fresh ledger: some minutes. Nobody in it is real."""
     began, year = time.perf_counter(), Year(seed=seed, days=days, daily=daily)
     out.mkdir(parents=True, exist_ok=True)
     try:
