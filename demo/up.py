@@ -159,13 +159,20 @@ def stop(children: list[subprocess.Popen[bytes]], patience: float = 10.0) -> Non
 
 
 def run(
-    settings: Settings, environment: Mapping[str, str], stopped: threading.Event, var: Path = VAR
+    settings: Settings,
+    environment: Mapping[str, str],
+    stopped: threading.Event,
+    var: Path = VAR,
+    year: int = 365,
 ) -> None:
-    """The hospital and the app, everything they write below `var`. Raises NotStarted; see `keep_up`."""
+    """The hospital and the app, everything they write below `var`, `year` days of the simulated one beside them.
+
+    Raises NotStarted; see `keep_up`.
+    """
     var.mkdir(parents=True, exist_ok=True)
     write_tenant(settings, var / "tenants")
     write_gates(ROOT / "inference" / "artifacts", var / "gates")
-    chore = (sys.executable, "-m", "demo.chores", str(var))
+    chore = (sys.executable, "-m", "demo.chores", str(var), str(year))
     keep_up(servers(settings, environment, var), f"{settings.url}/", stopped, chore)
 
 

@@ -72,7 +72,7 @@ def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstr
 
     def run() -> None:
         try:
-            up.run(from_environment(environment), environment, stopped, var=var)
+            up.run(from_environment(environment), environment, stopped, var=var, year=12)
         except up.NotStarted as error:
             trouble.append(error)
 
