@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, func, insert, select
 
 from governance.store import Store
 from governance.tables import readings
@@ -39,10 +39,15 @@ class Readings:
         self._store, self._new_id = store, new_id
 
     def keep(self, reading: Reading) -> None:
-        """Keep one. Raises LedgerUnavailable."""
+        """Keep one; of two in one instant the second is the later. Raises LedgerUnavailable."""
+        r = readings.c
+        same = [r[name] == getattr(reading, name) for name in ("tenant", "model", "outcome", "care_unit")]
         row = {name: getattr(reading, name) for name in Reading.__dataclass_fields__}
         row |= {"id": self._new_id(), "state": reading.state.value, "body": json.dumps(dict(reading.body))}
         with self._store.writing() as connection:
+            newest = connection.scalar(select(func.max(r.at)).where(*same))
+            if newest is not None and newest >= reading.at:
+                row["at"] = newest + timedelta(microseconds=1)
             connection.execute(insert(readings).values(row))
 
     def last(self, tenant: str, model: str, outcome: str, care_unit: str = "") -> Reading | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -161,3 +162,13 @@ def test_a_reading_holds_the_price_of_every_threshold(house: House) -> None:
     assert 0.5 in [point["threshold"] for point in body["points"]]
     assert body["proposed"] is not None
     assert body["figures"]["seed"] > 0
+
+
+def test_of_two_weighings_in_one_instant_the_second_counts(store: Store) -> None:
+    kept = Readings(store)
+    first = House(store).at(0)
+    for number in range(12):  # ids are drawn: by chance the first would be read half of the time
+        kept.keep(replace(first, gate=f"{number}"))
+        last = kept.last("north", VENTILATION, "ventilation-24h")
+        assert last is not None
+        assert last.gate == f"{number}"

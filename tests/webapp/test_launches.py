@@ -317,7 +317,7 @@ class Rotating:
         for name in (new, *old):
             if not (self.folder / name).exists():
                 (self.folder / name).write_bytes(ECKey.generate_key("P-384").as_pem(private=True))
-        text = tenant_file(self.hospital.settings)
+        text = re.sub(r"\[backend\].*?\n\n", "", tenant_file(self.hospital.settings), flags=re.DOTALL)
         lines = ASYMMETRIC.format(new=new) + f"previous_key_files = {list(old)}\n".replace("'", '"')
         changed = text.replace('client_id = "ordertime"\nauth = "public"\n', lines)
         assert changed != text
