@@ -35,7 +35,7 @@ from governance.store import Store, migrate, open_store
 from governance.tables import TRAITS, metadata
 from governance.weeks import Week
 from inference.assessment import VENTILATION
-from webapp import create_app, governing_cli, review, reviewing
+from webapp import create_app, governing_cli, reviewing
 from webapp.rooms import Rooms
 from webapp.settings import from_environment
 from webapp.simulated_site import rooms_of
@@ -202,7 +202,7 @@ def jobs_and_pages(url: str, folder: Path) -> dict[str, float]:
     settings = replace(own.settings, database_url=url, secret=SECRET)
     rooms = Rooms(settings, clock=lambda: ends, models=own.models)
     app = create_app(settings, rooms)
-    app.config[review.EVERYBODY] = True
+    app.config[reviewing.EVERYBODY] = True
     tenant, week = rooms.tenants.by_id(TENANT), Week.of(ends.date()).before(2)
     with app.app_context():
         found = {

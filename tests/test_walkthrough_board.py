@@ -33,7 +33,7 @@ def test_the_job_looks_at_the_unit_and_its_board_opens_beside_the_chart(
     assert "in 24 h:" in said
 
     page = physician
-    open_chart(page, "pneumonia-worsening")
+    open_chart(page, "sepsis")  # of whom no other walk has been told a minute ago
     order(page, "oxygen")
     page.locator("article.card [data-launch] button").first.click()
     frame = app_frame(page)

@@ -8,7 +8,7 @@ suppressed, and need no visit, like the gates. Whoever runs the house reads revi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, g, make_response, render_template, request, url_for
 
@@ -24,7 +24,6 @@ from webapp.words import say
 
 door = Blueprint("review", __name__)
 groups = Blueprint("equity", __name__)
-EVERYBODY: Final = "EVERYBODY_REVIEWS"  # of the app's configuration: nobody in its ledger is real (simulated_site)
 OPENED = ("GET", "POST")  # posted by a frame without cookies, which has its secret in the body
 
 
@@ -122,7 +121,7 @@ def audits(site: str) -> Response:
 
 def _reader(rooms: Rooms, site: str) -> Reader:
     """A named reviewer of `site`, in a visit. Raises SessionExpired, NotFound, FormRefused."""
-    if current_app.config.get(EVERYBODY):
+    if current_app.config.get(reviewing.EVERYBODY):
         return Reader(_site(rooms, site, "review"))
     visit = visits.current(rooms)
     if visit.tenant.id != site:

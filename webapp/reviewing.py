@@ -26,6 +26,7 @@ from webapp.words import say
 
 TOLD: Final = 3  # reasons each way
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EVERYBODY: Final = "EVERYBODY_REVIEWS"  # of an app's configuration: nobody in its ledger is real (simulated_site)
 
 
 def books(rooms: Rooms) -> Books:

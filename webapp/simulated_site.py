@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response
 from governance.playing import FINISHED, KEY, WATCHED
 from governance.simulated import Year
 from governance.weeks import Week
-from webapp import review, reviewing
+from webapp import reviewing
 from webapp.rooms import Rooms
 from webapp.settings import Settings
 from webapp.words import say
@@ -75,7 +75,7 @@ class _Beside:
         ends = datetime.fromisoformat(told["ends"])
         rooms = rooms_of(self._folder, self._settings, lambda: ends)
         app = self._create(rooms.settings, rooms)
-        app.config[review.EVERYBODY] = True  # nobody in that ledger is real
+        app.config[reviewing.EVERYBODY] = True  # nobody in that ledger is real
         app.jinja_env.globals["simulated"] = say("en", "simulated.banner")
         return app
 
