@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import func, insert, select
@@ -18,6 +18,8 @@ from sqlalchemy import func, insert, select
 from governance.equity import Audit
 from governance.store import Store
 from governance.tables import equity_audits
+
+MOST: Final = 16  # newest audits read at once: two weeks of daily ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,14 @@ class Audits:
         with self._store.reading() as connection:
             rows = connection.execute(query).mappings().all()
         return tuple(_kept(row) for row in rows)
+
+    def newest(self, tenant: str, model: str, version: str, outcome: str) -> tuple[KeptAudit, ...]:
+        """The audits of one version's outcome that reach furthest, furthest first; at most `MOST`."""
+        e = equity_audits.c
+        wanted = (e.tenant == tenant, e.model == model, e.version == version, e.outcome == outcome)
+        query = select(equity_audits).where(*wanted).order_by(e.until.desc(), e.at.desc(), e.id).limit(MOST)
+        with self._store.reading() as connection:
+            return tuple(_kept(row) for row in connection.execute(query).mappings())
 
     def audited(self, tenant: str, model: str, version: str, outcome: str) -> datetime | None:
         """The moment the newest audit of this version's outcome reaches to; None before the first."""

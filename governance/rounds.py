@@ -8,13 +8,13 @@ model speaks, the charts of what it says begin anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Final
 
 from governance.alarms import Alarm, Alarms
-from governance.audits import Audits
+from governance.audits import Audits, KeptAudit
 from governance.causes import CODES, Finding
 from governance.changes import Change, Changes
 from governance.daily import ALERTS, LATENCY, PERSONS, Answered, Daily, summaries
@@ -81,10 +81,9 @@ def go(memory: Memory, what: Watched, now: datetime, promise: Promise | None = N
         )
     )
     week = today - timedelta(days=today.weekday())
-    before = _missed_before(memory, what)
     made = _audit(memory, what, rows, week)
     found, charts, waiting = _charted(memory, what, rows, today, settled, promise or Promise())
-    groups = [each for each in missed_groups(made, week) if each.subject in before] if made else []
+    groups = _missed_groups(memory, what, week)
     raised = memory.alarms.raise_all(what.tenant, what.model, what.outcome, [*found, *groups])
     for alarm in raised:
         if alarm.finding.chart == CODES:
@@ -159,29 +158,33 @@ def _audit(memory: Memory, what: Watched, rows: Sequence[Labelled], week: date) 
     return made
 
 
-def missed_groups(made: Audit, week: date) -> tuple[Finding, ...]:
-    """The groups that are missed: their ratio is below four fifths, and its interval below one.
+def _missed_groups(memory: Memory, what: Watched, week: date) -> list[Finding]:
+    """The groups missed in this week's audit and in the one before, whoever made them (`watch` or `equity run`).
 
-    `value` is the group's sensitivity over the best group's, `usual` the four fifths.
+    One audit alone may be chance. `value` is the group's sensitivity over the best group's, `usual` the four fifths.
     """
+    weeks: dict[date, Mapping[str, float]] = {}  # newest first, the last audit of each
+    for kept in memory.audits.newest(what.tenant, what.model, what.version, what.outcome):
+        day = kept.until.astimezone(what.zone).date()
+        weeks.setdefault(day - timedelta(days=day.weekday()), _below(kept))
+    if len(weeks) < 2 or next(iter(weeks)) != week:
+        return []
+    now, before = list(weeks.values())[:2]
     began = week - timedelta(weeks=WEEKS)
-    return tuple(
-        Finding(EQUITY, _subject(cell.trait, cell.value), -1, week, began, cell.four_fifths, FOUR_FIFTHS, 0.0)
-        for cell in made.below
-        if cell.four_fifths is not None and _missed(cell.four_fifths, cell.fifths_high)
-    )
+    return [
+        Finding(EQUITY, subject, -1, week, began, ratio, FOUR_FIFTHS, 0.0)
+        for subject, ratio in now.items()
+        if subject in before
+    ]
 
 
-def _missed_before(memory: Memory, what: Watched) -> frozenset[str]:
-    """The groups that the last audit kept called missed: one audit alone may be chance, two in a row raise."""
-    whose = (what.model, what.version, what.outcome)
-    kept = (each for each in memory.audits.last(what.tenant) if (each.model, each.version, each.outcome) == whose)
-    cells = [cell for each in kept for cell in each.body["cells"]]
-    return frozenset(
-        _subject(cell["trait"], cell["value"])
-        for cell in cells
+def _below(kept: KeptAudit) -> Mapping[str, float]:
+    """The ratio of each group that an audit calls missed: below four fifths, its interval below one."""
+    return {
+        _subject(cell["trait"], cell["value"]): cell["four_fifths"]
+        for cell in kept.body["cells"]
         if _missed(cell["four_fifths"], cell["fifths_high"])
-    )
+    }
 
 
 def _missed(ratio: float | None, high: float | None) -> bool:
