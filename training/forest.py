@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from inference.features import Layout
 from training.learning import Examples, bootstrap, stated
+from training.mixing import mixed
 from training.network import Ensemble, raw_columns
 from training.tasks import Growth
 
@@ -77,7 +78,10 @@ def grow(
     tick: Callable[[], None],
     growth: Growth = USUAL,
 ) -> Forest:
-    """Trees on the rows the network was trained on, with its bootstraps (or all rows) and the same draws stated."""
+    """Trees on the rows the network was trained on, with its bootstraps (or all rows) and the same draws stated.
+
+    Raises ValueError where a narrow growth is asked for and the model follows no troponin.
+    """
     rng = np.random.default_rng(seed)
     weight = bootstrap(rows.patient, model.shape.members, rng)
     weight = weight if growth.bootstrap else np.ones_like(weight)
@@ -86,15 +90,12 @@ def grow(
     members = []
     for member in range(model.shape.members):
         drawn = weight[:, member] > 0
-        data = lightgbm.Dataset(
-            raw[drawn],
-            rows.y[drawn],
-            weight=weight[drawn, member],
-            init_score=offsets[drawn],
-            params={"max_bin": BINS},
-        )
-        wanted = {**settings(growth), "seed": seed + member, "num_threads": threads}
-        members.append(lightgbm.train(wanted, data, growth.rounds))
+        given = (rows.y[drawn], weight[drawn, member], offsets[drawn], seed + member, threads)
+        booster = _booster(raw[drawn], *given, growth)
+        if growth.narrow is not None:
+            alone = _booster(_of_the_course(raw[drawn], model), *given, growth.narrow)
+            booster = mixed(booster, alone, growth.share)
+        members.append(booster)
         tick()
     median = None
     if model.trend:
@@ -102,6 +103,30 @@ def grow(
         data = lightgbm.Dataset(raw[there], rows.aim[there] - base(model, x[there]), params={"max_bin": BINS})
         median = lightgbm.train({**MOVED, "seed": seed, "num_threads": threads}, data, MEDIAN.rounds)
     return Forest(tuple(members), median, float(model.offset.item()))
+
+
+def _booster(
+    raw: Rows,
+    y: NDArray[np.bool_],
+    weight: Rows,
+    offset: NDArray[np.float64],
+    seed: int,
+    threads: int,
+    growth: Growth,
+) -> lightgbm.Booster:
+    data = lightgbm.Dataset(raw, y, weight=weight, init_score=offset, params={"max_bin": BINS})
+    wanted = {**settings(growth), "seed": seed, "num_threads": threads}
+    return lightgbm.train(wanted, data, growth.rounds)
+
+
+def _of_the_course(raw: Rows, model: Ensemble) -> Rows:
+    """The same rows in which nothing but the newest troponin's course and the hours in the stay is known."""
+    if not model.trend:
+        raise ValueError("narrow trees follow a troponin's course, and this model knows of none")
+    kept = [*range(model.course, raw.shape[1]), model.rest.index(model.names.index("hours_in_stay"))]
+    found = np.full_like(raw, np.nan)
+    found[:, kept] = raw[:, kept]
+    return found
 
 
 def base(model: Ensemble, x: Rows) -> NDArray[np.float32]:

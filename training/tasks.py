@@ -22,7 +22,8 @@ class Growth:
     """How trees are grown. `least`: rows a leaf; `chance`: each split's threshold is drawn, not sought.
 
     `rows` and `columns`: shares that each tree sees. `bootstrap`: each booster is grown on its member's draw of
-    patients; else on all, and only chance sets them apart.
+    patients; else on all, and only chance sets them apart. `narrow`: how the trees are grown that see the newest
+    troponin's course alone, and have `share` of each member's log-odds.
     """
 
     rounds: int = 110
@@ -33,6 +34,8 @@ class Growth:
     bootstrap: bool = True
     rows: float = 0.7
     columns: float = 0.3
+    narrow: Growth | None = None
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ _LABS: Final = (
     *("bilirubin", "ast", "alt", "alp", "haematocrit", "platelets", "wbc"),
 )
 
+_COURSE_ALONE: Final = Growth(rounds=250, rate=0.05, leaves=12, least=40, columns=0.7)
+
 TASKS: Final = (
     Task(
         name=VENTILATION,
@@ -83,7 +88,7 @@ TASKS: Final = (
     ),
     Task(
         name=TROPONIN,
-        version="0.4.0",
+        version="0.5.0",
         outcomes=("troponin-rise-24h",),
         hours=(24,),
         data_sets=(CHALLENGE_2012, CHALLENGE_2019, EICU),
@@ -98,7 +103,7 @@ TASKS: Final = (
         important=("creatinine", "hr", "sbp", "haematocrit"),
         shape=Shape(epochs=12, batch=256, dropout=0.4),
         kind="trend",
-        growth=Growth(rounds=150, rate=0.05, leaves=24, least=50, bootstrap=False),
+        growth=Growth(150, 0.05, 24, 50, bootstrap=False, narrow=_COURSE_ALONE, share=0.35),
         tuned=Growth(rounds=180, rate=0.05, leaves=24, least=50),
         alpha=0.30,
     ),
