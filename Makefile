@@ -82,13 +82,13 @@ $(VENV)/.train: requirements-train.txt requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-train.txt
 	@touch $@
 
-# An environment of its own: Flower pins protobuf and rich below what the app runs on.
 # Epic's seismometer, to prove that it reads what is exported for it.
 $(METER)/.ready: requirements-seismometer.txt | $(BIN)/python
 	$(BIN)/python -m venv $(METER)
 	$(METER)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-seismometer.txt
 	@touch $@
 
+# An environment of its own: Flower pins protobuf and rich below what the app runs on.
 $(ACROSS)/.ready: requirements-federated.txt | $(BIN)/python
 	$(BIN)/python -m venv $(ACROSS)
 	$(ACROSS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-federated.txt
