@@ -86,10 +86,9 @@ class Daily:
 
     def keep(self, tenant: str, model: str, rows: Iterable[Summary]) -> int:
         """Keep a day's rows in one transaction; how many were new. A day is told once. Raises LedgerUnavailable."""
+        told = [_row(tenant, model, each) for each in rows]
         with self._store.writing() as connection:
-            return sum(
-                self._store.insert_once(connection, daily, _row(tenant, model, each), _ONCE) for each in rows
-            )
+            return len(self._store.insert_new(connection, daily, told, _ONCE, "kind"))
 
     def last(self, tenant: str, model: str) -> date | None:
         """The newest day that was told; None before the first."""

@@ -9,7 +9,7 @@ to answer, not a proof. Patients whose value is not known are a group of their o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from math import exp, sqrt
@@ -18,10 +18,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from governance.figures import ASSESSED, SEED, Days, Gathering, per_patient
+from governance.figures import SEED, Days, Gathering, per_patient
 from governance.intervals import Rate, rates
-from governance.outcomes import NO, YES, Labelled
-from governance.series import Case, Cases
+from governance.outcomes import Labelled
+from governance.patient_days import NEVER, Answers, Floats
+from governance.series import Case
 from governance.tables import TRAITS
 
 AUDITED: Final = tuple(trait for trait in TRAITS if trait != "care_unit")
@@ -79,28 +80,20 @@ class Audit:
 
 
 class Auditing:
-    """An audit as rows stream by, oldest first: what is held grows with patient-days, never with whole rows."""
+    """An audit as rows stream by, oldest first: what is held grows with answers, never with whole rows."""
 
     def __init__(self, zone: tzinfo) -> None:
-        self._zone = zone
-        self._groups: dict[tuple[str, str], _Group] = {}
+        self._gathering = Gathering(zone)
 
     def add(self, row: Labelled) -> None:
         """Count one settled prediction in each of its groups; one that is not settled is in none."""
-        if row.label not in (YES, NO):
-            return
-        for trait in AUDITED:
-            key = (trait, getattr(row, trait))
-            group = self._groups.get(key)
-            if group is None:
-                group = self._groups[key] = _Group(self._zone)
-            group.add(row)
+        self._gathering.add(row)
 
     def found(self, threshold: float, *, smallest: int = SMALLEST, seed: int = SEED) -> Audit:
         """The audit at `threshold` of what was added."""
-        cells: list[Cell] = []
+        answers, cells = self._gathering.answers(), list[Cell]()
         for trait in AUDITED:
-            groups = {value: group for (of, value), group in self._groups.items() if of == trait}
+            groups = answers.by(trait)
             if set(groups) - {UNKNOWN}:
                 cells += _trait(trait, groups, threshold, smallest, seed)
         return Audit(threshold, smallest, tuple(cells))
@@ -116,36 +109,20 @@ def audit(
     return auditing.found(threshold, smallest=smallest, seed=seed)
 
 
-class _Group:
-    """One value of one trait: its patient-days, its cases of calibration, and answers sent to a person."""
-
-    def __init__(self, zone: tzinfo) -> None:
-        self.gathering, self.fits = Gathering(zone), Cases(zone)
-        self._sent: dict[str, list[int]] = {}  # by patient in order of coming: sent to a person, answers
-
-    def add(self, row: Labelled) -> None:
-        self.gathering.add(row)
-        self.fits.add(row)
-        sent = self._sent.setdefault(row.pseudonym, [0, 0])
-        sent[0] += row.status != ASSESSED or row.probability is None
-        sent[1] += 1
-
-    def counts(self, days: Days, threshold: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Numerators and denominators by patient: missed days, false alarm days, answers sent to a person."""
-        count, of = per_patient(days, threshold)
-        sent = np.array(list(self._sent.values()), float).reshape(-1, 2)
-        return (
-            np.column_stack([of[:, 0] - count[:, 0], count[:, 1], sent[:, 0]]),
-            np.column_stack([of[:, 0], of[:, 1], sent[:, 1]]),
-        )
+def _counts(answers: Answers, days: Days, threshold: float) -> tuple[Floats, Floats]:
+    """Numerators and denominators by patient: missed days, false alarm days, answers sent to a person."""
+    count, of = per_patient(days, threshold)
+    sent = np.bincount(days.answer_patient, weights=answers.said == NEVER, minlength=days.patients)
+    every = np.bincount(days.answer_patient, minlength=days.patients).astype(float)
+    return np.column_stack([of[:, 0] - count[:, 0], count[:, 1], sent]), np.column_stack([of[:, :2], every])
 
 
 def _trait(
-    trait: str, groups: dict[str, _Group], threshold: float, smallest: int, seed: int
+    trait: str, groups: Mapping[str, Answers], threshold: float, smallest: int, seed: int
 ) -> list[Cell]:
     ordered = sorted(groups, key=lambda value: (value == UNKNOWN, value))
-    days = {value: groups[value].gathering.days() for value in ordered}
-    counts = {value: groups[value].counts(days[value], threshold) for value in ordered}
+    days = {value: groups[value].days() for value in ordered}
+    counts = {value: _counts(groups[value], days[value], threshold) for value in ordered}
     # by column: missed, false alarms, indeterminate; who stands behind each denominator
     behind = np.array([[int((of[:, i] > 0).sum()) for i in range(3)] for _, of in counts.values()])
     shown = np.column_stack([_shown(behind[:, i], smallest) for i in range(3)])
@@ -155,21 +132,30 @@ def _trait(
         count, of = counts[value]
         three = rates(count, of, seed=seed)
         kept = [rate if shown[place, i] else None for i, rate in enumerate(three)]
-        fits = groups[value].fits.found() if shown[place, 0] and shown[place, 1] else ()
+        fits = _fits(groups[value]) if shown[place, 0] and shown[place, 1] else None
         patients = days[value].patients if sizes[place] else None
-        found.append(Cell(trait, value, patients, kept[0], kept[1], kept[2], calibration(fits)))
+        found.append(Cell(trait, value, patients, kept[0], kept[1], kept[2], fits))
     return _compared(found)
+
+
+def _fits(answers: Answers) -> Calibration | None:
+    cases = answers.cases()
+    return _calibrated(cases.said.tolist(), cases.yes.tolist())
 
 
 def calibration(fits: Sequence[Case]) -> Calibration | None:
     """Observed over expected; the interval is Byar's for a Poisson count. None without anything expected."""
-    observed, expected = sum(case.happened for case in fits), float(sum(case.risk for case in fits))
-    if not fits or expected <= 0:
+    return _calibrated([case.risk for case in fits], [case.happened for case in fits])
+
+
+def _calibrated(risks: Sequence[float], happened: Sequence[bool]) -> Calibration | None:
+    observed, expected = sum(happened), float(sum(risks))
+    if expected <= 0:
         return None
     low = observed * (1 - 1 / (9 * observed) - 1.96 / (3 * observed**0.5)) ** 3 if observed else 0.0
     more = observed + 1
     high = more * (1 - 1 / (9 * more) + 1.96 / (3 * more**0.5)) ** 3
-    return Calibration(len(fits), observed, expected, observed / expected, low / expected, high / expected)
+    return Calibration(len(risks), observed, expected, observed / expected, low / expected, high / expected)
 
 
 def _shown(behind: NDArray[np.int64], smallest: int) -> NDArray[np.bool_]:

@@ -9,49 +9,20 @@ are in no figure and are counted apart.
 
 from __future__ import annotations
 
-from array import array
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, tzinfo
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from governance.intervals import Rate, rates
-from governance.outcomes import EARLY, NO, UNKNOWN, YES, Labelled
+from governance.patient_days import ASSESSED as ASSESSED
+from governance.patient_days import Days as Days
+from governance.patient_days import Floats
+from governance.patient_days import Gathering as Gathering
+from governance.patient_days import days_of as days_of
 from governance.tables import TRAITS
 
 SEED: Final = 20261125  # of the bootstrap; stands with every figure, so that it can be made again
-NEVER: Final = -1.0  # what an answer without a number it stands behind reaches
-ASSESSED: Final = "assessed"
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Days:
-    """Patient-days as arrays: `patient` counts the patients up, `top` is the day's highest probability and
-    `followed` the highest of an answer that the outcome followed; `answer_patient` and `answer` are each answer's.
-    """
-
-    patient: Ints
-    positive: NDArray[np.bool_]
-    top: Floats
-    followed: Floats
-    answer_patient: Ints
-    answer: Floats
-    traits: tuple[tuple[str, ...], ...]  # of each patient, in TRAITS' order; "" where not known
-    dates: tuple[date, ...]  # with at least one settled answer, in order
-    early: int
-    unknown: int
-    indeterminate: int
-
-    @property
-    def patients(self) -> int:
-        """How many there are."""
-        return len(self.traits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,67 +53,6 @@ class Figures:
     alarms: Rate
     groups: tuple[Group, ...]
     seed: int
-
-
-class Gathering:
-    """Patient-days as rows stream by: what is held grows with patient-days and answers, never with whole rows."""
-
-    def __init__(self, zone: tzinfo) -> None:
-        self._zone = zone
-        self._counted: Counter[str] = Counter()
-        self._whose: dict[str, int] = {}
-        self._traits: list[tuple[str, ...]] = []
-        self._found: dict[tuple[int, date], list[float]] = {}  # followed?, top, followed's top
-        self._patient, self._said = array("q"), array("d")
-
-    def add(self, row: Labelled) -> None:
-        """Count one row; rows need no order."""
-        self._counted[row.label] += 1
-        if row.label not in (YES, NO):
-            return
-        patient = self._whose.setdefault(row.pseudonym, len(self._traits))
-        if patient == len(self._traits):
-            self._traits.append(tuple(getattr(row, name) for name in TRAITS))
-        said = reached(row)
-        self._counted["indeterminate"] += said == NEVER
-        day = self._found.setdefault((patient, row.as_of.astimezone(self._zone).date()), [0.0, NEVER, NEVER])
-        day[1] = max(day[1], said)
-        if row.label == YES:
-            day[0], day[2] = 1.0, max(day[2], said)
-        self._patient.append(patient)
-        self._said.append(said)
-
-    def days(self) -> Days:
-        """What was gathered, as arrays."""
-        found = [(patient, *day) for (patient, _), day in self._found.items()]
-        each = np.array(found, float).reshape(-1, 4)
-        return Days(
-            patient=each[:, 0].astype(np.int64),
-            positive=each[:, 1] > 0,
-            top=each[:, 2],
-            followed=each[:, 3],
-            answer_patient=np.array(self._patient, np.int64),
-            answer=np.array(self._said, float),
-            traits=tuple(self._traits),
-            dates=tuple(sorted({day for _, day in self._found})),
-            early=self._counted[EARLY],
-            unknown=self._counted[UNKNOWN],
-            indeterminate=self._counted["indeterminate"],
-        )
-
-
-def reached(row: Labelled) -> float:
-    """The probability of an answer the model stands behind; NEVER for any other."""
-    stands = row.status == ASSESSED and row.probability is not None
-    return row.probability if stands and row.probability is not None else NEVER
-
-
-def days_of(rows: Iterable[Labelled], zone: tzinfo) -> Days:
-    """The patient-days of `rows`, read once; they need no order."""
-    gathering = Gathering(zone)
-    for row in rows:
-        gathering.add(row)
-    return gathering.days()
 
 
 def figures(days: Days, threshold: float, *, smallest: int = 10, seed: int = SEED) -> Figures:

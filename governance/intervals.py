@@ -9,7 +9,7 @@ of the two-sided 95 % interval: a one-sided bound would be kinder.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -41,12 +41,11 @@ class Rate:
 
 def rates(counts: Array, of: Array, *, seed: int, bounded: bool = True) -> list[Rate]:
     """The rate of each column: `counts` and `of` have one row a patient. `bounded`: none can exceed 1."""
-    drawn = _drawn(np.hstack([counts, of]), seed)
-    width = counts.shape[1]
-    return [
-        _rate(counts[:, column], of[:, column], drawn[:, column], drawn[:, width + column], bounded)
-        for column in range(width)
-    ]
+    found = [_exactly(counts[:, column], of[:, column], bounded) for column in range(counts.shape[1])]
+    if all(each.method != BOOTSTRAP for each in found):
+        return found
+    width, drawn = counts.shape[1], _drawn(np.hstack([counts, of]), seed)
+    return [_between(each, drawn[:, column], drawn[:, width + column]) for column, each in enumerate(found)]
 
 
 @lru_cache(maxsize=4096)
@@ -58,7 +57,8 @@ def exact(share: float, trials: int) -> tuple[float, float]:
     return low, high
 
 
-def _rate(count: Array, of: Array, drawn_count: Array, drawn_of: Array, bounded: bool) -> Rate:
+def _exactly(count: Array, of: Array, bounded: bool) -> Rate:
+    """The rate of one column; of BOOTSTRAP, and without its interval yet, where that is to be drawn."""
     total, trials, patients = float(count.sum()), float(of.sum()), int((of > 0).sum())
     if trials == 0:
         return Rate(total, trials, 0, None, None, None, NONE)
@@ -67,9 +67,16 @@ def _rate(count: Array, of: Array, drawn_count: Array, drawn_of: Array, bounded:
         return Rate(total, trials, patients, value, *exact(value, patients), EXACT)
     if total == 0:  # a count that never was: Poisson's upper end over as many trials as patients
         return Rate(total, trials, patients, value, 0.0, -math.log(TAIL) / patients, EXACT)
+    return Rate(total, trials, patients, value, None, None, BOOTSTRAP)
+
+
+def _between(found: Rate, drawn_count: Array, drawn_of: Array) -> Rate:
+    """`found` with the interval of what was drawn, where it is of BOOTSTRAP."""
+    if found.method != BOOTSTRAP:
+        return found
     some = drawn_of > 0
     low, high = np.quantile(drawn_count[some] / drawn_of[some], [TAIL, 1 - TAIL])
-    return Rate(total, trials, patients, value, float(low), float(high), BOOTSTRAP)
+    return replace(found, low=float(low), high=float(high))
 
 
 def _drawn(rows: Array, seed: int) -> Array:

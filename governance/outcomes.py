@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, exists, literal, or_, select, tuple_
@@ -41,6 +44,7 @@ REVIEW: Final = "review"
 SOURCES: Final = frozenset({RULE, REVIEW})
 FORGIVEN: Final = timedelta(minutes=5)  # of clock skew between the hospital's servers and ours
 PAGE: Final = 5000  # rows read at a time
+AT_ONCE: Final = 500  # ids in one query
 _ONCE: Final = ("assessment_id", "outcome", "source")
 _SAID: Final = ("label", "happened_at", "value", "reason")  # what must agree for twice to be once
 
@@ -94,6 +98,11 @@ class Labelled:
     insurance: str
 
 
+Answer = OutcomeRefusal | UnknownAssessment | bool
+Row = dict[str, Any]
+T = TypeVar("T")
+
+
 class Outcomes:
     """The outcomes in `store`; `clock` tells a zoned time."""
 
@@ -114,10 +123,16 @@ class Outcomes:
         with self._store.writing() as connection:
             return self._keep(connection, told)
 
-    def record_all(self, many: list[Outcome]) -> tuple[OutcomeRefusal | UnknownAssessment | bool, ...]:
+    def record_all(self, many: list[Outcome]) -> tuple[Answer, ...]:
         """Keep what can be kept of `many` in one transaction; for each whether it was new, or its refusal."""
+        answers: list[Answer] = []
         with self._store.writing() as connection:
-            return tuple(self._tried(connection, told) for told in many)
+            for source, told in groupby(many, attrgetter("source")):
+                if source == RULE:
+                    answers += self._keep_all(connection, list(told))
+                else:  # a review reads what the rule knew
+                    answers += [_tried(partial(self._keep, connection, each)) for each in told]
+        return tuple(answers)
 
     def told_of(self, tenant: str) -> tuple[tuple[str, str], ...]:
         """Every model and outcome of which something is settled at `tenant`."""
@@ -168,31 +183,53 @@ class Outcomes:
                 return
             last = page[-1]
 
-    def _tried(self, connection: Connection, told: Outcome) -> OutcomeRefusal | UnknownAssessment | bool:
-        try:
-            return self._keep(connection, told)
-        except (OutcomeRefusal, UnknownAssessment) as refusal:
-            return refusal
-
     def _keep(self, connection: Connection, told: Outcome) -> bool:
-        said = _predicted(connection, told)
-        now = self._clock()
-        _check(told, said, now)
-        row = _row(told, said) | {"id": self._new_id(), "recorded_at": now}
+        row = self._row(told, _predicted(connection, told))
         if told.source == REVIEW and not told.traits:
             row |= _known_traits(connection, told)
-        if self._store.insert_once(connection, outcomes, row, _ONCE):
-            return True
-        o = outcomes.c
-        there = select(*(o[name] for name in _SAID)).where(*(o[name] == row[name] for name in _ONCE))
-        before = connection.execute(there).mappings().one()
-        unlike = [name for name in _SAID if before[name] != row[name]]
-        if unlike:
-            raise OutcomeDisputed(
-                f"the {told.source} of {told.outcome} for assessment {told.assessment_id} was settled before "
-                f"and differs in {', '.join(unlike)}; the first stays, a reviewer may settle it"
-            )
-        return False
+        return self._store.insert_once(connection, outcomes, row, _ONCE) or _agreed(connection, row)
+
+    def _keep_all(self, connection: Connection, many: list[Outcome]) -> list[Answer]:
+        """The same for many of rules: asked about together and written together."""
+        said = _predictions(connection, many)
+        tried = [_tried(partial(self._found, connection, said, told)) for told in many]
+        told_of = [row for row in tried if isinstance(row, dict)]
+        new = frozenset(self._store.insert_new(connection, outcomes, told_of, _ONCE, "id"))
+        return [_answer(connection, row, new) if isinstance(row, dict) else row for row in tried]
+
+    def _found(self, connection: Connection, said: Mapping[tuple[str, str], RowMapping], told: Outcome) -> Row:
+        there = said.get((told.assessment_id, told.outcome))
+        return self._row(told, _predicted(connection, told) if there is None else there)
+
+    def _row(self, told: Outcome, said: RowMapping) -> Row:
+        now = self._clock()
+        _check(told, said, now)
+        return _row(told, said) | {"id": self._new_id(), "recorded_at": now}
+
+
+def _tried(ask: Callable[[], T]) -> T | OutcomeRefusal | UnknownAssessment:
+    try:
+        return ask()
+    except (OutcomeRefusal, UnknownAssessment) as refusal:
+        return refusal
+
+
+def _answer(connection: Connection, row: Row, new: frozenset[str]) -> Answer:
+    return True if row["id"] in new else _tried(partial(_agreed, connection, row))
+
+
+def _agreed(connection: Connection, row: Row) -> bool:
+    """False: the same was told before. Raises OutcomeDisputed where it was something else."""
+    o = outcomes.c
+    there = select(*(o[name] for name in _SAID)).where(*(o[name] == row[name] for name in _ONCE))
+    before = connection.execute(there).mappings().one()
+    unlike = [name for name in _SAID if before[name] != row[name]]
+    if unlike:
+        raise OutcomeDisputed(
+            f"the {row['source']} of {row['outcome']} for assessment {row['assessment_id']} was settled before "
+            f"and differs in {', '.join(unlike)}; the first stays, a reviewer may settle it"
+        )
+    return False
 
 
 # Made once: building the statement takes longer than running it.
@@ -200,6 +237,11 @@ _PREDICTION: Final = (
     select(assessments, predictions.c.hours, predictions.c.probability)
     .join(predictions, predictions.c.assessment_id == assessments.c.id)
     .where(assessments.c.id == bindparam("id"), predictions.c.outcome == bindparam("outcome"))
+)
+_PREDICTIONS: Final = (
+    select(assessments, predictions.c.outcome, predictions.c.hours, predictions.c.probability)
+    .join(predictions, predictions.c.assessment_id == assessments.c.id)
+    .where(assessments.c.id.in_(bindparam("ids", expanding=True)))
 )
 _COLUMNS: Final = tuple(Labelled.__dataclass_fields__)
 
@@ -220,6 +262,16 @@ def _predicted(connection: Connection, told: Outcome) -> RowMapping:
     if found is None:
         rows.tenant_of(connection, told.assessment_id)
         raise UnknownPrediction(f"assessment {told.assessment_id} predicted no '{told.outcome[:60]}'")
+    return found
+
+
+def _predictions(connection: Connection, many: list[Outcome]) -> Mapping[tuple[str, str], RowMapping]:
+    """The predictions that outcomes are of, by assessment and outcome: those that are there."""
+    ids = sorted({told.assessment_id for told in many})
+    found: dict[tuple[str, str], RowMapping] = {}
+    for start in range(0, len(ids), AT_ONCE):
+        told = connection.execute(_PREDICTIONS, {"ids": ids[start : start + AT_ONCE]}).mappings()
+        found |= {(row["id"], row["outcome"]): row for row in told}
     return found
 
 

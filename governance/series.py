@@ -7,12 +7,13 @@ or the chart's run length would be counted in hours.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta, tzinfo
 
 from governance.charts.rates import Sample
-from governance.figures import ASSESSED, days_of, per_patient
+from governance.figures import ASSESSED, Gathering, per_patient
 from governance.outcomes import NO, YES, Labelled
 
 
@@ -36,17 +37,42 @@ class Case:
 
 def weekly(rows: Iterable[Labelled], zone: tzinfo, threshold: float, *, until: date) -> Weekly:
     """The weeks that ended before `until`; an unfinished week is not compared with whole ones."""
-    weeks: dict[date, list[Labelled]] = {}
+    gathering, units = Gathering(zone), _Units(zone)
     for row in rows:
-        day = row.as_of.astimezone(zone).date()
-        weeks.setdefault(day - timedelta(days=day.weekday()), []).append(row)
-    whole = {week: weeks[week] for week in sorted(weeks) if week + timedelta(days=7) <= until}
+        gathering.add(row)
+        units.add(row)
+    answers = gathering.answers()
+    weeks = (answers.day - 1) // 7 * 7 + 1  # day 1 of the calendar was a Monday
     caught, false = [], []
-    for week, said in whole.items():
-        counts, of = (each.sum(axis=0).astype(int) for each in per_patient(days_of(said, zone), threshold))
+    for week in units.weeks(until):
+        said = answers.where(weeks == week.toordinal())
+        counts, of = (each.sum(axis=0).astype(int) for each in per_patient(said.days(), threshold))
         caught.append(Sample(week, int(counts[0]), int(of[0])))
         false.append(Sample(week, int(counts[1]), int(of[1])))
-    return Weekly(tuple(caught), tuple(false), _units(whole, zone))
+    return Weekly(tuple(caught), tuple(false), units.shares(until))
+
+
+class _Units:
+    """Each unit's share of a week's patient-days; patients without a known unit are in none, and in the whole."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._found: dict[date, dict[tuple[str, date], str]] = {}  # by week: the last unit of a patient-day
+
+    def add(self, row: Labelled) -> None:
+        day = row.as_of.astimezone(self._zone).date()
+        week = day - timedelta(days=day.weekday())
+        self._found.setdefault(week, {})[row.pseudonym, day] = row.care_unit
+
+    def weeks(self, until: date) -> list[date]:
+        return [week for week in sorted(self._found) if week + timedelta(days=7) <= until]
+
+    def shares(self, until: date) -> dict[str, tuple[Sample, ...]]:
+        counted = {week: Counter(self._found[week].values()) for week in self.weeks(until)}
+        units = sorted({unit for each in counted.values() for unit in each if unit})
+        return {
+            unit: tuple(Sample(week, each[unit], each.total()) for week, each in counted.items()) for unit in units
+        }
 
 
 class Cases:
@@ -75,16 +101,3 @@ def cases(rows: Iterable[Labelled], zone: tzinfo) -> tuple[Case, ...]:
     for row in rows:
         taken.add(row)
     return taken.found()
-
-
-def _units(weeks: Mapping[date, list[Labelled]], zone: tzinfo) -> dict[str, tuple[Sample, ...]]:
-    """Each unit's share of the week's patient-days; patients without a known unit are in none, and in the whole."""
-    days = {
-        week: {(row.pseudonym, row.as_of.astimezone(zone).date()): row.care_unit for row in said}
-        for week, said in weeks.items()
-    }
-    units = sorted({unit for each in days.values() for unit in each.values() if unit})
-    return {
-        unit: tuple(Sample(week, list(each.values()).count(unit), len(each)) for week, each in days.items())
-        for unit in units
-    }

@@ -24,18 +24,18 @@ from sqlalchemy import (
     URL,
     Connection,
     Engine,
-    Executable,
     NullPool,
     Table,
     create_engine,
     delete,
     event,
-    literal,
+    literal_column,
     make_url,
     text,
 )
 from sqlalchemy import exc as sql
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from governance.errors import GovernanceError, LedgerUnavailable, SetupError
 from governance.tables import ephemera
@@ -45,6 +45,7 @@ PATIENCE: Final = 2.0  # seconds to wait for a lock or a connection: no longer t
 _MIGRATION_PATIENCE: Final = 60.0  # seconds one worker waits for another to finish migrating
 _MIGRATION_LOCK: Final = 0x6F74_6C65  # PostgreSQL's advisory lock: any number nobody else uses
 _UNDEFINED_TABLE: Final = "42P01"
+_ONE: Final = "1"  # what an insert of one row returns: no column
 _SIGNS: Final = {
     "no such table": "the ledger's tables are not there: run the migration",
     "database is locked": "the ledger's database is locked by another writer",
@@ -101,8 +102,17 @@ class Store:
 
         Atomic among all writers: of several at once one hears True. `unless` must be a unique constraint.
         """
-        statement = _insert_unless(self.is_sqlite, table, tuple(unless))
+        statement = _insert_unless(self.is_sqlite, table, tuple(unless), _ONE)
         return connection.execute(statement, row).first() is not None
+
+    def insert_new(
+        self, connection: Connection, table: Table, many: Sequence[dict[str, Any]], unless: Sequence[str], key: str
+    ) -> tuple[Any, ...]:
+        """The same for `many` rows at once, the first before the later: column `key` of each inserted, in no order."""
+        if not many:
+            return ()
+        statement = _insert_unless(self.is_sqlite, table, tuple(unless), key)
+        return tuple(connection.scalars(statement, list(many)))
 
     def ready(self) -> bool:
         """Whether an answer could be kept now: reachable, writable, and of this version's tables."""
@@ -174,11 +184,11 @@ def _alembic(connection: Connection | None = None) -> Config:
 
 
 @lru_cache(maxsize=64)
-def _insert_unless(is_sqlite: bool, table: Table, unless: tuple[str, ...]) -> Executable:
+def _insert_unless(is_sqlite: bool, table: Table, unless: tuple[str, ...], returned: str) -> ReturningInsert[Any]:
     """Made once: building the statement takes longer than running it."""
     insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
     once = insert.on_conflict_do_nothing(index_elements=list(unless))
-    return once.returning(literal(1, literal_execute=True))
+    return once.returning(literal_column("1") if returned == _ONE else table.c[returned])
 
 
 @contextmanager
