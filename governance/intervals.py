@@ -20,6 +20,7 @@ FEWEST: Final = 30  # patients below which a bootstrap is not believed
 DRAWS: Final = 2000
 TAIL: Final = 0.025
 AT_ONCE: Final = 200  # draws made together: what is held in memory
+LARGEST: Final = 2**20  # different rows that are told by their number
 BOOTSTRAP: Final = "patient-bootstrap"
 EXACT: Final = "exact-binomial"
 NONE: Final = "none"
@@ -52,9 +53,11 @@ def rates(counts: Array, of: Array, *, seed: int, bounded: bool = True) -> list[
 def exact(share: float, trials: int) -> tuple[float, float]:
     """Clopper and Pearson's interval of `share` (0..1) seen in `trials`; a share between two counts is allowed."""
     seen = share * trials
-    low = 0.0 if seen <= 0 else _beta_quantile(TAIL, seen, trials - seen + 1)
-    high = 1.0 if seen >= trials else _beta_quantile(1 - TAIL, seen + 1, trials - seen)
-    return low, high
+    if seen <= 0:
+        return 0.0, -math.expm1(math.log(TAIL) / trials)
+    if seen >= trials:
+        return math.exp(math.log(TAIL) / trials), 1.0
+    return _beta_quantile(TAIL, seen, trials - seen + 1), _beta_quantile(1 - TAIL, seen + 1, trials - seen)
 
 
 def _exactly(count: Array, of: Array, bounded: bool) -> Rate:
@@ -94,13 +97,13 @@ def _drawn(rows: Array, seed: int) -> Array:
 
 def _kinds(rows: Array) -> tuple[Array, NDArray[np.int64]]:
     """The different rows in their order, and how often each is there. Rows of small counts are told by one number."""
-    radix = np.ones(rows.shape[1])
-    if len(rows):
-        radix[:-1] = np.cumprod(rows.max(axis=0)[:0:-1] + 1)[::-1]
-    if not len(rows) or (rows < 0).any() or (rows % 1).any() or radix[0] * (rows[:, 0].max() + 1) > 2**52:
+    whole = rows.astype(np.int64)
+    most = whole.max(axis=0, initial=0)
+    if whole.min(initial=0) < 0 or (whole != rows).any() or np.prod(most + 1.0) > LARGEST:
         return np.unique(rows, axis=0, return_counts=True)
-    _, first, alike = np.unique(rows @ radix, return_index=True, return_counts=True)
-    return rows[first], alike
+    alike = np.bincount(np.ravel_multi_index(tuple(whole.T), tuple(most + 1)))
+    there = np.flatnonzero(alike)
+    return np.column_stack(np.unravel_index(there, tuple(most + 1))).astype(float), alike[there]
 
 
 def _beta_quantile(level: float, a: float, b: float) -> float:

@@ -35,6 +35,7 @@ from governance.gate import Gate
 from governance.ledger import Ledger
 from governance.outcomes import NO, YES, Outcome, Outcomes
 from governance.readings import Reading, Readings
+from governance.recalled import Recalled
 from governance.rounds import EQUITY, Watched
 from governance.simulated import SITE, VERSION, Bedside, Year, answered, play, play_troponin
 from governance.simulated_gates import approve, write_files
@@ -90,7 +91,7 @@ class Books:
 
 def books(store: Store, hands: Hands) -> Books:
     """The books of `store`, under the simulated year's own key and clock."""
-    outcomes, changes = Outcomes(store, clock=hands), Changes(store, clock=hands)
+    outcomes, changes = Recalled(store, clock=hands), Changes(store, clock=hands)
     alarms = Alarms(store, clock=hands)
     return Books(
         ledger=Ledger(store, KEY, clock=hands),
