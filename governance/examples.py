@@ -10,8 +10,8 @@ from __future__ import annotations
 from datetime import date, tzinfo
 from typing import Final
 
-from governance.figures import NEVER, reached
 from governance.outcomes import NO, YES, Labelled
+from governance.patient_days import NEVER, reached
 
 MOST: Final = 10
 Day = tuple[str, date]
