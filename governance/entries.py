@@ -12,6 +12,7 @@ from inference.assessment import Assessment, State, Status
 
 DOORS: Final = frozenset({"hook", "launch", "batch"})
 OUTCOMES: Final = frozenset({"accepted", "overridden"})
+SUSPENSION_SAID: Final = "suspension-said"  # kind of event: a user was told on a card that a model is suspended
 CARD_LATE: Final = "card-late"  # kind of event: the card of an answer was ready too late and was not sent
 
 

@@ -10,7 +10,7 @@ better than any that was published, so that there is something to open; the one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from math import cos, exp, pi, sqrt
@@ -27,6 +27,7 @@ from inference.assessment import (
     VENTILATION,
     Assessment,
     Explanation,
+    Phrase,
     Prediction,
     Reason,
     Status,
@@ -102,6 +103,11 @@ class Bedside:
     outcome: str = OUTCOME
     threshold: float = THRESHOLD
 
+    @property
+    def doubted(self) -> bool:
+        """Whether the model does not stand behind its number: breathing alone was measured."""
+        return len(self.readings) == 1 and self.model == VENTILATION
+
 
 def play(year: Year) -> Iterator[Bedside]:
     """The year, day by day. Each day has randomness of its own: moving one event leaves other days as they were."""
@@ -134,7 +140,8 @@ def answered(bed: Bedside) -> Answered:
     )  # fmt: skip
     said = Prediction(bed.outcome, 24, bed.probability, 0.5 * bed.probability, min(1.0, 1.5 * bed.probability))
     assessment = Assessment(
-        model=bed.model, version=VERSION, as_of=bed.at, status=Status.ASSESSED, reason=None,
+        model=bed.model, version=VERSION, as_of=bed.at, status=_status(bed),
+        reason=Phrase("members-disagree") if bed.doubted else None,
         predictions=(said,), explanation=_explained(bed, rows), inputs=rows, seed=0, inputs_digest="",
     )  # fmt: skip
     return Answered(assessment, bed.outcome, bed.threshold, bed.latency_ms)
@@ -145,10 +152,20 @@ def labelled(bed: Bedside) -> Labelled:
     return Labelled(
         id=bed.patient, assessment_id=bed.patient, outcome=bed.outcome, source=RULE, reason="", value=None,
         label=YES if bed.happened_at else NO, happened_at=bed.happened_at, pseudonym=Pseudonym(bed.patient),
-        version=VERSION, state="active", status=Status.ASSESSED.value, as_of=bed.at, hours=24,
+        version=VERSION, state="active", status=_status(bed).value, as_of=bed.at, hours=24,
         probability=bed.probability, care_unit=bed.care_unit, sex=bed.sex, age_band=bed.age_band, race="",
         ethnicity="", language=bed.language, site=SITE, insurance="",
     )  # fmt: skip
+
+
+def traits(bed: Bedside) -> Mapping[str, str]:
+    """What outcomes are told apart by, as far as it is known here."""
+    told = {name: getattr(bed, name) for name in ("care_unit", "sex", "age_band", "language")}
+    return told | {"site": SITE}
+
+
+def _status(bed: Bedside) -> Status:
+    return Status.INDETERMINATE if bed.doubted else Status.ASSESSED
 
 
 def _bedside(

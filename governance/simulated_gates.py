@@ -44,6 +44,7 @@ APPROVERS: Final = (
     ("Simulated physician", "chief medical information officer (simulated)"),
     ("Simulated nurse", "head of nursing quality (simulated)"),
 )
+ROLES: Final = tuple(role for _, role in APPROVERS)  # that must sign what is decided about a week
 LABEL: Final = "# Simulated: written by `flask simulate`; nobody here is real, and the keys are no secret.\n"
 
 
@@ -62,15 +63,16 @@ def approve(folder: Path, gate: Gate, at: datetime) -> None:
     """Both sign `gate` at `at`, into the site's file; earlier approvals stay, and are too old to count again."""
     with (folder / "gates" / f"{SITE}.toml").open("a", encoding="utf-8") as file:
         for name, _ in APPROVERS:
-            file.write("\n" + sign(gate, name, at, _key(name)))
+            file.write("\n" + sign(gate, name, at, key_of(name)))
 
 
-def _key(name: str) -> Ed25519PrivateKey:
+def key_of(name: str) -> Ed25519PrivateKey:
+    """The signer's key, made from the name: it guards nothing."""
     return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
 
 
 def _approver(name: str, role: str) -> str:
-    key = b64encode(_key(name).public_key().public_bytes_raw()).decode()
+    key = b64encode(key_of(name).public_key().public_bytes_raw()).decode()
     told = {"name": name, "role": role, "key": key, "sites": [SITE]}
     return _table("approvers", told)
 
@@ -94,4 +96,7 @@ client_id = "simulated"
 auth = "public"
 scopes = ["launch"]
 time_zone = "UTC"
-{models}'''
+{models}
+[review]
+roles = {json.dumps(ROLES)}
+'''

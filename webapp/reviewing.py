@@ -67,7 +67,7 @@ def approvers(rooms: Rooms) -> Mapping[str, Approver]:
 def made(rooms: Rooms, tenant: Tenant, week: Week) -> Review:
     """Put a week's review together and keep it. Raises ReviewRefusal, LedgerUnavailable."""
     asked = _asked(rooms, tenant, week)
-    body = compiled(books(rooms), asked, now=rooms.clock(), why=_why(asked.zone))
+    body = compiled(books(rooms), asked, now=rooms.clock(), why=why(asked.zone))
     return reviews(rooms).keep(tenant.id, week, body)
 
 
@@ -136,7 +136,7 @@ def _gated(rooms: Rooms, tenant: str, model: str) -> Mapping[str, float]:
     return {outcome: float(each.body["gate"]["threshold"]) for outcome, each in last.items() if each is not None}
 
 
-def _why(zone: tzinfo) -> Why:
+def why(zone: tzinfo) -> Why:
     """The strongest reasons each way, as the page gave them; none where none were kept."""
 
     def told(found: Assessment) -> tuple[str, ...]:

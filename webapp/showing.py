@@ -14,13 +14,12 @@ from ehr import hooks as wire
 from ehr.records import Reading
 from ehr.site import Tenant
 from ehr.standing import standing
-from governance.entries import CARD_LATE, LastCard, Repeat
+from governance.entries import CARD_LATE, SUSPENSION_SAID, LastCard, Repeat
 from inference.assessment import State
 from webapp import cards, repeats, suggestions, words
 from webapp.consult import Consultation
 from webapp.rooms import Rooms
 
-SUSPENSION_SAID = "suspension-said"  # kind of event: a user was told on a card that a model is suspended
 NOTHING_NEW = "nothing new"
 NOTHING_TO_ADVISE = "nothing to advise"
 

@@ -7,6 +7,7 @@ folder without it is not finished. Refuses a folder whose ledger holds anything.
 from __future__ import annotations
 
 import time
+from datetime import UTC
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +19,7 @@ from governance.errors import GovernanceError
 from governance.playing import FINISHED, play_into, told_of
 from governance.simulated import Year
 from governance.store import migrate, open_store
-from webapp import simulated_site
-from webapp.rooms import here
+from webapp import reviewing
 
 USUAL: Final = Year()
 
@@ -41,21 +41,17 @@ def install(app: Flask) -> None:
 )
 @with_appcontext
 def simulate(out: Path, database: str, seed: int, days: int, daily: float) -> None:
-    """Play a synthetic year at a synthetic hospital into a fresh ledger: some minutes. Nobody in it is real."""
+    """Play a synthetic year at a synthetic hospital into a fresh ledger: a minute or two. Nobody in it is real."""
     began, year = time.perf_counter(), Year(seed=seed, days=days, daily=daily)
     out.mkdir(parents=True, exist_ok=True)
     try:
         store = open_store(database or f"sqlite:///{out / 'ledger.db'}")
         migrate(store)
-        with click.progressbar(play_into(store, out, year), length=days, label="Simulated year") as played:
-            for _ in played:
+        played = play_into(store, out, year, reviewing.why(UTC))
+        with click.progressbar(played, length=days, label="Simulated year") as shown:
+            for _ in shown:
                 pass
         store.close()
-        if not database:
-            told = simulated_site.reviewed(out, here().settings, year)
-            with click.progressbar(told, label="Its weekly reviews") as reviews:
-                for _ in reviews:
-                    pass
     except GovernanceError as error:
         raise click.ClickException(str(error)) from None
     (out / FINISHED).write_text(told_of(year), encoding="utf-8")

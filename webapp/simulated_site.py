@@ -8,9 +8,9 @@ is still being played is said to be so (503). Refuses, in the settings, to be th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType, SimpleNamespace
@@ -20,8 +20,6 @@ from flask import Flask
 from werkzeug.wrappers import Response
 
 from governance.playing import FINISHED, KEY, WATCHED
-from governance.simulated import Year
-from governance.weeks import Week
 from webapp import reviewing
 from webapp.rooms import Rooms
 from webapp.settings import Settings
@@ -96,19 +94,6 @@ def rooms_of(folder: Path, settings: Settings, clock: Callable[[], datetime]) ->
         warnings=(),
     )
     return Rooms(own, clock=clock, models=_formulas())
-
-
-def reviewed(folder: Path, settings: Settings, year: Year) -> Iterator[Week]:
-    """Put together weekly reviews of the year, each on the Monday after: one a month, and those about its events."""
-    events = [day for day in (year.assay, year.mapped, year.monitor) if day is not None]
-    for number in range(1, year.days + 1):
-        day = year.first + timedelta(days=number)
-        monday = datetime.combine(day, time(6), UTC)
-        near = any(timedelta(0) <= day - event <= timedelta(days=14) for event in events)
-        if day.weekday() == 0 and (near or day.day <= 7):
-            rooms = rooms_of(folder, settings, lambda at=monday: at)  # type: ignore[misc]
-            for tenant in rooms.tenants:
-                yield reviewing.made(rooms, tenant, Week.of(day).before(1)).week
 
 
 def _formulas() -> Any:
