@@ -2,8 +2,8 @@
 
 May be run as often as one likes: a day is told once, an alarm stands once, an audit is kept once a week; days that
 were missed are caught up. A prediction is charted when its hours and a day more are over, since what happened is
-known sooner than what did not. A group missed in two weekly audits in a row is an alarm. Where a new version of the
-model speaks, the charts of what it says begin anew.
+known sooner than what did not. A group missed in two weekly audits in a row is an alarm (`governance.missed` says how
+seldom a false one). Where a new version of the model speaks, the charts of what it says begin anew.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
-from typing import Final
+from typing import Any, Final
 
 from governance.alarms import Alarm, Alarms
-from governance.audits import Audits, KeptAudit
+from governance.audits import Audits
 from governance.causes import CODES, Finding
 from governance.changes import Change, Changes
 from governance.daily import ALERTS, LATENCY, PERSONS, Answered, Daily, summaries
 from governance.equity import FOUR_FIFTHS, Audit, audit
+from governance.missed import missed, run_length
 from governance.outcomes import Labelled, Outcomes
 from governance.series import cases, weekly
 from governance.spoken import Spoken
@@ -161,38 +162,22 @@ def _audit(memory: Memory, what: Watched, rows: Sequence[Labelled], week: date) 
 def _missed_groups(memory: Memory, what: Watched, week: date) -> list[Finding]:
     """The groups missed in this week's audit and in the one before, whoever made them (`watch` or `equity run`).
 
-    One audit alone may be chance. `value` is the group's sensitivity over the best group's, `usual` the four fifths.
+    One audit alone may be one week's slip. `value` is the group's sensitivity over the best group's, `usual` the
+    four fifths; the run length is `missed.run_length`, which the second week makes longer.
     """
-    weeks: dict[date, Mapping[str, float]] = {}  # newest first, the last audit of each
+    weeks: dict[date, Sequence[Mapping[str, Any]]] = {}  # newest first, the cells of the last audit of each
     for kept in memory.audits.newest(what.tenant, what.model, what.version, what.outcome):
         day = kept.until.astimezone(what.zone).date()
-        weeks.setdefault(day - timedelta(days=day.weekday()), _below(kept))
+        weeks.setdefault(day - timedelta(days=day.weekday()), kept.body["cells"])
     if len(weeks) < 2 or next(iter(weeks)) != week:
         return []
     now, before = list(weeks.values())[:2]
-    began = week - timedelta(weeks=WEEKS)
+    began, length, then = week - timedelta(weeks=WEEKS), run_length(now), missed(before)
     return [
-        Finding(EQUITY, subject, -1, week, began, ratio, FOUR_FIFTHS, 0.0)
-        for subject, ratio in now.items()
-        if subject in before
+        Finding(EQUITY, subject, -1, week, began, ratio, FOUR_FIFTHS, length)
+        for subject, ratio in missed(now).items()
+        if subject in then
     ]
-
-
-def _below(kept: KeptAudit) -> Mapping[str, float]:
-    """The ratio of each group that an audit calls missed: below four fifths, its interval below one."""
-    return {
-        _subject(cell["trait"], cell["value"]): cell["four_fifths"]
-        for cell in kept.body["cells"]
-        if _missed(cell["four_fifths"], cell["fifths_high"])
-    }
-
-
-def _missed(ratio: float | None, high: float | None) -> bool:
-    return ratio is not None and high is not None and ratio < FOUR_FIFTHS and high < 1.0
-
-
-def _subject(trait: str, value: str) -> str:
-    return f"{trait}: {value}"[:60]
 
 
 def _change(what: Watched, finding: Finding) -> Change:
