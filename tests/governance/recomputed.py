@@ -1,7 +1,8 @@
-"""Every figure of the gate's page, the weekly review and the audits, from an exported folder alone.
+"""Every figure of the gates' page, the weekly reviews, the audits and the models' cards, from an exported folder alone.
 
-A second hand: numpy and pandas, nothing of the product. Run as `python recomputed.py FOLDER SITE WEEK`; what it finds
-goes to standard output as JSON, in the shape the pages are kept in.
+A second hand: numpy and pandas, nothing of the product. Run as `python recomputed.py FOLDER SITE WEEKS [CARDS]`, weeks
+with commas, cards as a JSON list of what each is of (model, version, outcome, threshold, at, days); what it finds goes
+to standard output as JSON, in the shape the pages are kept in.
 """
 
 from __future__ import annotations
@@ -33,10 +34,14 @@ class Export:
     def table(self, name: str) -> pd.DataFrame:
         return pd.read_parquet(self.home / f"{name}.parquet")
 
-    def settled(self, model: str, outcome: str) -> pd.DataFrame:
-        """One row a settled prediction: a review's word before a rule's; oldest first, with its local day."""
+    def settled(self, model: str, outcome: str, at: datetime | None = None) -> pd.DataFrame:
+        """One row a settled prediction: a review's word before a rule's; oldest first, with its local day.
+
+        As they stood `at` that moment, or as they stand.
+        """
         rows = self.table("outcomes")
         rows = rows[(rows.model == model) & (rows.outcome == outcome)]
+        rows = rows if at is None else rows[rows.recorded_at <= at]
         reviewed = set(rows.loc[rows.source == "review", "assessment_id"])
         rows = rows[(rows.source == "review") | ~rows.assessment_id.isin(reviewed)]
         rows = rows.sort_values(["as_of", "id"]).reset_index(drop=True)
@@ -241,27 +246,41 @@ def _shown(behind: list[int], smallest: int) -> list[bool]:
 
 
 def gates(export: Export) -> list[dict[str, Any]]:
-    """What each gate came to when it was last weighed: figures and trade-off, from what was recorded in silence."""
+    """What each gate came to each time it was weighed: figures and trade-off."""
     told = []
-    kept = export.table("gates").sort_values("at").groupby(["model", "outcome", "care_unit"]).last().reset_index()
-    for reading in kept.itertuples():
-        body = json.loads(reading.body)
-        gate, rows = body["gate"], export.settled(reading.model, reading.outcome)
-        rows = rows[(rows.version == gate["version"]) & rows.state.isin(["silent", "suspended"])]
-        rows = rows if not gate["care_unit"] else rows[rows.care_unit == gate["care_unit"]]
-        days = patient_days(rows)
-        reached = np.concatenate([days.followed[days.positive], days.top])
-        levels = np.quantile(reached[reached >= 0], np.linspace(0, 1, 25))
-        points = [_point(rows, float(level)) for level in sorted({*levels.tolist(), gate["threshold"]})]
-        enough = [p for p in points if p["sensitivity"]["low"] is not None]
-        enough = [p["threshold"] for p in enough if p["sensitivity"]["low"] >= gate["sensitivity"]]
-        told.append(
-            {
-                "figures": figures(rows, gate["threshold"], gate["smallest"]), "points": points,
-                "proposed": enough[-1] if enough else None, "kept": body,
-            }
-        )  # fmt: skip
+    for _, readings in export.table("gates").sort_values("at").groupby(["model", "outcome", "care_unit"]):
+        before: Any = None
+        for reading in readings.itertuples():
+            told.append(_weighed(export, reading, before))
+            before = reading
     return told
+
+
+def _weighed(export: Export, reading: Any, before: Any) -> dict[str, Any]:
+    """A closed gate counts what was recorded unseen (since a suspension, if it was that); an open one its window."""
+    body = json.loads(reading.body)
+    gate, rows = body["gate"], export.settled(reading.model, reading.outcome, reading.at)
+    rows = rows[rows.version == gate["version"]]
+    rows = rows if not gate["care_unit"] else rows[rows.care_unit == gate["care_unit"]]
+    state = "silent" if before is None or before.version != reading.version else before.state
+    if state == "active":
+        since = reading.at - timedelta(days=gate["window"])
+        rows = rows[(rows.state == "active") & (rows.as_of >= since)]
+    else:
+        rows = rows[rows.state.isin(["silent", "suspended"])]
+        rows = rows[rows.as_of >= before.since] if state == "suspended" else rows
+    days = patient_days(rows)
+    reached = np.concatenate([days.followed[days.positive], days.top])
+    some = reached[reached >= 0]
+    levels = np.quantile(some, np.linspace(0, 1, 25)).tolist() if len(some) else []
+    points = [_point(rows, float(level)) for level in sorted({*levels, gate["threshold"]})]
+    enough = [p for p in points if p["sensitivity"]["low"] is not None]
+    enough = [p["threshold"] for p in enough if p["sensitivity"]["low"] >= gate["sensitivity"]]
+    return {
+        "model": reading.model, "care_unit": reading.care_unit, "was": state, "state": reading.state,
+        "figures": figures(rows, gate["threshold"], gate["smallest"]), "points": points,
+        "proposed": enough[-1] if enough else None, "kept": body,
+    }  # fmt: skip
 
 
 def _point(rows: pd.DataFrame, threshold: float) -> dict[str, Any]:
@@ -417,16 +436,33 @@ def audits(export: Export) -> list[dict[str, Any]]:
     """Each kept audit with what it says now, and what its rows say."""
     told = []
     for kept in export.table("audits").itertuples():
-        rows = export.settled(kept.model, kept.outcome)
+        rows = export.settled(kept.model, kept.outcome, kept.at)
         rows = rows[(rows.version == kept.version) & (rows.as_of >= kept.since) & (rows.as_of < kept.until)]
         told.append({"kept": json.loads(kept.body), "found": audit(rows, kept.threshold)})
     return told
 
 
-def main(folder: str, site: str, week: str) -> None:
+def card(export: Export, asked: dict[str, Any]) -> dict[str, Any]:
+    """The figures of a model's card, of its last days."""
+    at = datetime.fromisoformat(asked["at"])
+    rows = export.settled(asked["model"], asked["outcome"], at)
+    rows = rows[(rows.version == asked["version"]) & (rows.as_of >= at - timedelta(days=asked["days"]))]
+    found = audit(rows, asked["threshold"])
+    return {
+        "window": asked["days"], "smallest": found["smallest"], "figures": figures(rows, asked["threshold"], 10),
+        "calibration": calibration(rows), "cells": found["cells"],
+    }  # fmt: skip
+
+
+def main(folder: str, site: str, weeks: str, cards: str = "[]") -> None:
     """Compute and tell."""
     export = Export(Path(folder), site)
-    told = {"review": review(export, week), "gates": gates(export), "audits": audits(export)}
+    told = {
+        "reviews": {week: review(export, week) for week in weeks.split(",")},
+        "gates": gates(export),
+        "audits": audits(export),
+        "cards": [card(export, asked) for asked in json.loads(cards)],
+    }
     json.dump(told, sys.stdout)
 
 

@@ -88,11 +88,11 @@ def test_the_script_knows_nothing_of_the_product() -> None:
 def test_every_figure_of_the_review_is_found_again(exported: Exported) -> None:
     parts = {key: exported.review[key] for key in ("models", "cards", "feedback", "offers", "alarms", "clarity")}
     assert len(list(numbers(parts))) > 250
-    assert not unlike(parts, exported.found["review"])
+    assert not unlike(parts, exported.found["reviews"][WEEK.name])
 
 
 def test_the_answers_to_look_at_are_found_again_in_their_order(exported: Exported) -> None:
-    for kept, found in zip(exported.review["models"], exported.found["review"]["models"], strict=True):
+    for kept, found in zip(exported.review["models"], exported.found["reviews"][WEEK.name]["models"], strict=True):
         for mine, theirs in zip(kept["outcomes"], found["outcomes"], strict=True):
             for kind in ("misses", "false_alarms"):
                 ids = [each["assessment"] for each in mine[kind]]
@@ -101,7 +101,7 @@ def test_the_answers_to_look_at_are_found_again_in_their_order(exported: Exporte
 
 
 def test_the_open_questions_follow_from_figures_found_again(exported: Exported) -> None:
-    same = exported.review | {key: exported.found["review"][key] for key in ("models", "cards", "feedback")}
+    same = exported.review | {key: exported.found["reviews"][WEEK.name][key] for key in ("models", "cards", "feedback")}
     assert not unlike(exported.review["questions"], questions(same))
 
 
@@ -128,6 +128,6 @@ def _same(cells: list[Any], wanted: list[Any]) -> list[Any]:
 
 
 def test_a_number_that_was_changed_is_told(exported: Exported) -> None:
-    wrong = json.loads(json.dumps(exported.found["review"]))
+    wrong = json.loads(json.dumps(exported.found["reviews"][WEEK.name]))
     wrong["models"][0]["outcomes"][-1]["week"]["figures"]["sensitivity"]["low"] += 1e-6
     assert unlike({"models": exported.review["models"]}, wrong)

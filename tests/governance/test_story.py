@@ -1,5 +1,5 @@
 """The simulated year as a story, through the ledger: what must be caught is caught by its day, and what must not alarm
-does not. One year is played for all of it, which takes a minute or two.
+does not. One whole year is played for all of it, which takes a minute of a processor.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from governance.changes import faults
 from governance.playing import Books, Hands, books, play_into
 from governance.rounds import EQUITY
 from governance.simulated import OUTCOME, SITE, Year
+from governance.simulated_gates import ROLES
 from governance.store import migrate, open_store
 from inference.assessment import VENTILATION, State
 
@@ -24,13 +26,13 @@ ASSAY, MAPPED, MONITOR = date(2026, 5, 11), date(2026, 6, 8), date(2026, 8, 10)
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
-    """The year until the end of August."""
+    """The whole year."""
     folder = tmp_path_factory.mktemp("year")
     store = open_store(f"sqlite:///{folder / 'ledger.db'}")
     migrate(store)
-    for _ in play_into(store, folder, Year(days=244)):
+    for _ in play_into(store, folder, Year(), lambda _: ("a reason",)):
         pass
-    yield books(store, Hands(datetime(2026, 9, 2, tzinfo=UTC)))
+    yield books(store, Hands(datetime(2027, 1, 1, tzinfo=UTC)))
     store.close()
 
 
@@ -38,6 +40,12 @@ def states(told: Books, gate: str) -> list[tuple[date, str]]:
     """When the gate's state changed, and to what."""
     lines = [line for line in told.changes.lines(SITE) if line.kind == "state" and f"/{gate} " in line.modification]
     return [(line.at.date(), line.modification.rpartition(" to ")[2].rstrip(".")) for line in lines]
+
+
+def told_of(told: Books, query: str, *values: str) -> list[tuple[Any, ...]]:
+    """Rows of the ledger as they lie there."""
+    with told.weekly.store.reading() as connection:
+        return [tuple(row) for row in connection.exec_driver_sql(query, values)]
 
 
 def alarms(told: Books) -> list[Alarm]:
@@ -81,6 +89,67 @@ def test_winter_and_the_weeks_between_raise_no_alarm_of_a_chart(told: Books) -> 
     days = [each.found_at.date() for each in alarms(told) if each.finding.chart != EQUITY]
     assert days
     assert all(ASSAY <= day <= MAPPED or day >= MONITOR for day in days)
+
+
+def test_nothing_else_alarms_all_year(told: Books) -> None:
+    assert [each for each in told.alarms.listed(SITE) if each.model != VENTILATION] == []
+    missed = [each for each in alarms(told) if each.finding.chart == EQUITY]
+    assert [each.finding.subject for each in missed] == ["language: es"]
+
+
+def test_a_suspended_model_says_so_to_each_user_once_a_day(told: Books) -> None:
+    said = told_of(told, "SELECT user_pseudonym, date(at) FROM events WHERE kind = 'suspension-said'")
+    assert len(said) > 200
+    assert len(set(said)) == len(said)
+    asked = told_of(
+        told,
+        "SELECT DISTINCT user_pseudonym, date(as_of) FROM assessments WHERE state = 'suspended' AND model = ?",
+        VENTILATION,
+    )
+    assert set(said) == set(asked)
+
+
+def test_pages_are_handed_out_while_the_gate_is_open_and_readers_answer_with_nobody_s_name(told: Books) -> None:
+    handed = told_of(told, "SELECT a.state, r.language FROM releases r JOIN assessments a ON a.id = r.assessment_id")
+    assert {state for state, _ in handed} == {"active"}
+    assert {language for _, language in handed} == {"en", "es"}
+    report = told.clarity.report(tenant=SITE)
+    assert 0.3 * len(handed) < report.answers <= len(handed)
+    assert report.mean is not None
+
+
+def test_what_waits_is_labelled_by_a_person_within_days(told: Books) -> None:
+    days = "julianday(recorded_at) - julianday(as_of)"
+    reviewed = told_of(told, f"SELECT label, {days} FROM outcomes WHERE source = 'review'")  # noqa: S608
+    assert len(reviewed) > 100
+    assert {label for label, _ in reviewed} == {"yes", "no", "unknown"}
+    assert max(days for _, days in reviewed) < 8
+    assert told.waiting.count(SITE, datetime(2026, 1, 1, tzinfo=UTC)) < 20
+
+
+def test_weeks_are_decided_by_both_signers_and_stand_in_the_change_log(told: Books) -> None:
+    weeks = told.weekly.reviews.weeks(SITE)
+    assert len(weeks) >= 12
+    decided = [told.decisions.of(SITE, each.week.name) for each in weeks]
+    kinds = set()
+    for each in decided:
+        assert each is not None
+        assert not each.doubts
+        assert {one.role for one in each.signatures} == set(ROLES)
+        kinds.add(each.decision.kind)
+    assert kinds == {"continue", "other", "retrain"}
+    lines = [line for line in told.changes.lines(SITE) if line.kind == "reviewed"]
+    assert [line.number for line in lines] == sorted(each.line for each in decided if each is not None)
+
+
+def test_the_reviews_have_something_of_everything(told: Books) -> None:
+    bodies = [told.weekly.reviews.last(SITE, each.week) for each in told.weekly.reviews.weeks(SITE)]
+    found = [each.body for each in bodies if each is not None]
+    assert any(body["clarity"]["answers"] for body in found)
+    assert any(model["waiting_quarter"] == 0 and model["answers"] for body in found for model in body["models"])
+    assert any(body["remarks"] for body in found)
+    assert {gate["state"] for body in found for gate in body["gates"]} == {"silent", "active", "suspended"}
+    assert all(body["made_at"] > body["until"] for body in found)
 
 
 def test_cards_were_shown_while_the_gate_was_open_and_not_else(told: Books) -> None:
