@@ -105,8 +105,8 @@ class Bedside:
 
     @property
     def doubted(self) -> bool:
-        """Whether the model does not stand behind its number: breathing alone was measured."""
-        return len(self.readings) == 1 and self.model == VENTILATION
+        """Whether the model does not stand behind its number: on the ward, and breathing alone was measured."""
+        return self.model == VENTILATION and self.care_unit == "ward" and len(self.readings) == 1
 
 
 def play(year: Year) -> Iterator[Bedside]:

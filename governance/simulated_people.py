@@ -36,7 +36,7 @@ HANDED, ANSWERED = 0.8, 0.5  # of shown answers, whose page is handed out; of th
 SCORES, CLEAR = (1, 2, 3, 4, 5), (0.03, 0.07, 0.2, 0.4, 0.3)
 LOOKS_BACK: Final = timedelta(days=35)  # of the queue
 QUEUE_DAYS: Final = (0, 3)  # Monday and Thursday
-MOVED: Final = 250  # one patient in so many leaves for another hospital before the hours are over
+MOVED: Final = 150  # one patient of the ward in so many leaves for another hospital before the hours are over
 
 
 def number_of(bed: Bedside) -> int:
@@ -51,7 +51,7 @@ def user_of(bed: Bedside) -> str:
 
 def moved(bed: Bedside) -> bool:
     """Whether the patient was transferred, so that no rule can tell what happened."""
-    return number_of(bed) // len(USERS) % MOVED == 0
+    return bed.care_unit == "ward" and number_of(bed) // len(USERS) % MOVED == 0
 
 
 class Clinicians:
