@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, case, exists, func, or_, select
 
 from governance.outcomes import REVIEW
-from governance.tables import assessments, cards, feedback, outcomes, predictions, suggestions
+from governance.tables import assessments, cards, feedback, outcomes, predictions, releases, suggestions
 from inference.assessment import Status
 
 Counted = Mapping[str, Any]
@@ -88,16 +88,31 @@ def waiting(connection: Connection, span: Span, model: str) -> int:
     return connection.scalar(query) or 0
 
 
+def labelled(connection: Connection, span: Span, model: str) -> int:
+    """Outcomes of `model` that persons labelled in the span, whenever it had answered."""
+    o = outcomes.c
+    query = select(func.count()).where(o.tenant == span.tenant, o.model == model, o.source == REVIEW)
+    return connection.scalar(query.where(o.recorded_at >= span.since, o.recorded_at < span.until)) or 0
+
+
+def handed(connection: Connection, span: Span) -> int:
+    """Patients' pages that clinicians handed out in the span."""
+    r, a = releases.c, assessments.c
+    query = select(func.count()).select_from(releases).join(assessments, a.id == r.assessment_id)
+    query = query.where(a.tenant == span.tenant, r.released_at >= span.since, r.released_at < span.until)
+    return connection.scalar(query) or 0
+
+
 def shown(connection: Connection, span: Span) -> list[Counted]:
-    """Cards by model and by why they were held back ("" for those that were shown)."""
+    """Cards by model, its state then, and why they were held back ("" for those that were shown)."""
     a, c = assessments.c, cards.c
-    model = func.coalesce(a.model, "").label("model")
+    kinds = (func.coalesce(a.model, "").label("model"), func.coalesce(a.state, "").label("state"), c.withheld)
     query = (
-        select(model, c.withheld, func.count().label("cards"))
+        select(*kinds, func.count().label("cards"))
         .outerjoin_from(cards, assessments, a.id == c.assessment_id)
         .where(c.tenant == span.tenant, c.shown_at >= span.since, c.shown_at < span.until)
-        .group_by(model, c.withheld)
-        .order_by(model, c.withheld)
+        .group_by(*kinds)
+        .order_by(*kinds)
     )
     return [dict(row) for row in connection.execute(query).mappings()]
 

@@ -109,6 +109,7 @@ def _model(books: Books, asked: Asked, span: Span, model: str, why: Why) -> Mapp
             "patients": traffic.patients(connection, span, model),
             "waiting": traffic.waiting(connection, span, model),
             "waiting_quarter": traffic.waiting(connection, quarter, model),
+            "labelled": traffic.labelled(connection, span, model),
         }
     parts = [_outcome(books, asked, span, quarter, model, each, thresholds, why) for each in said]
     return {"model": model, "answers": answers, **counts, "outcomes": parts}
@@ -233,6 +234,7 @@ def _cards(books: Books, span: Span) -> Mapping[str, Any]:
             "cards": traffic.shown(connection, span),
             "feedback": traffic.answered(connection, span),
             "offers": traffic.offered(connection, span),
+            "handed": traffic.handed(connection, span),
         }
     remarks = [asdict(each) for each in books.ledger.remarks(span.tenant, span.since, span.until)]
     for each in remarks:

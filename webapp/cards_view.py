@@ -18,12 +18,14 @@ def section(body: Body, zone: tzinfo) -> Section:
     tables = [_shown(body), *_reasons(body), *_offers(body)]
     remarks = tuple(_remark(each, zone) for each in body["remarks"])
     more = body["remarks_left_out"]
+    only = sum(each["cards"] for each in body["cards"] if each.get("state") == "suspended" and not each["withheld"])
+    lines = (say("en", "review.cards.suspended", count=only),) if only else ()
     said = Example(say("en", "review.cards.words-title"), (), remarks or (say("en", "review.cards.words-none"),))
     quiet = not (body["cards"] or body["feedback"])
     return Section(
         "cards",
         say("en", "review.cards.title"),
-        (say("en", "review.cards.none"),) if quiet else (),
+        (say("en", "review.cards.none"),) if quiet else lines,
         tables=tuple(table for table in tables if table.rows),
         examples=(said,),
         after=(say("en", "review.cards.words-left-out", count=more),) if more else (),

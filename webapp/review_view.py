@@ -40,7 +40,7 @@ def view(body: Body, digest: str, decision: Section, *, site: str, zone: tzinfo)
         drift_view.section(body["alarms"]),
         _gates(body, zone),
         *_audits(body),
-        _clarity(body["clarity"]),
+        _clarity(body["clarity"], body.get("handed")),
     )
     days: dict[str, Any] = {"from": _day(body["from"]), "until": _day(body["until"])}
     quarter: dict[str, Any] = {"from": _day(body["quarter_from"])}
@@ -84,7 +84,7 @@ def _model(model: Body, zone: tzinfo) -> Iterator[Section]:
     yield Section(
         place,
         title,
-        (say("en", "review.said.sum", patients=model["patients"], **totals), waits),
+        (say("en", "review.said.sum", patients=model["patients"], **totals), waits, *_labelled(model)),
         tables=(_answers(named, model["answers"]),),
     )
     for number, part in enumerate(model["outcomes"]):
@@ -242,7 +242,12 @@ def _audits(body: Body) -> Iterator[Section]:
                 yield equity_view.section(f"audit-{model['model']}-{number}", named, part["audit"])
 
 
-def _clarity(found: Body) -> Section:
+def _labelled(model: Body) -> tuple[str, ...]:
+    """How many outcomes persons labelled; a review that was kept before this was counted has no line."""
+    return (say("en", "review.said.labelled", count=model["labelled"]),) if "labelled" in model else ()
+
+
+def _clarity(found: Body, handed: int | None) -> Section:
     rows = tuple(
         (
             f"{words.model_name(each['model'])} {each['version']}, {each['language']}",
@@ -252,7 +257,8 @@ def _clarity(found: Body) -> Section:
         for each in found["groups"]
     )
     heads = tuple(say("en", f"review.clarity.column-{head}") for head in ("page", "answers", "mean"))
-    lines = [say("en", "review.clarity.lead")]
+    lines = [] if handed is None else [say("en", "review.clarity.handed", count=handed)]
+    lines.append(say("en", "review.clarity.lead"))
     lines += [] if rows else [say("en", "review.clarity.none", smallest=found["smallest"])]
     if found["withheld"]:
         few = {"count": found["withheld"], "smallest": found["smallest"]}

@@ -103,6 +103,12 @@ def _day(
     told = list(zip(made.ledger.record_all(entries), beds, strict=True))
     heard = [_card(made, answer, bed, rng) for answer, bed in told if answer.shown_at is not None]
     made.ledger.feedback([each for each in heard if each], tenant=TENANT, service="simulated")
+    for answer, bed in told:
+        if answer.shown_at is not None and rng.random() < 0.5:
+            made.ledger.release(answer.id, "Practitioner/1", bed.language, bed.at)
+    suspended = [(answer, bed) for answer, bed in told if answer.state is State.SUSPENDED][:1]
+    for answer, bed in suspended:
+        made.ledger.card(_uuid(rng), answer.id, "x", indicator="info", shown_at=bed.at)
     if told and rng.random() < 0.9:
         page = PageKind(TENANT, VENTILATION, VERSION, "assessed", "es" if rng.random() < 0.2 else "en", "edition")
         made.clarity.keep(page, int(rng.integers(1, 6)))
@@ -121,7 +127,7 @@ def _entry(bed: Bedside, state: State, unsure: bool) -> Entry:
 
 
 def _card(made: Books, answer: Recorded, bed: Bedside, rng: np.random.Generator) -> Feedback | None:
-    card, offer = (str(UUID(bytes=rng.bytes(16), version=4)) for _ in range(2))
+    card, offer = _uuid(rng), _uuid(rng)
     made.ledger.show(
         card, answer.id, "x", indicator="info", since=bed.at, said_already=lambda _: None, shown_at=bed.at,
         suggestions=(Suggestion(offer, "troponin"),) if bed.model == TROPONIN else (),
@@ -130,6 +136,10 @@ def _card(made: Books, answer: Recorded, bed: Bedside, rng: np.random.Generator)
     if luck < 0.4:
         return Feedback(card, "accepted", bed.at, accepted=(offer,) if bed.model == TROPONIN and luck < 0.3 else ())
     return Feedback(card, "overridden", bed.at, "data-wrong" if luck < 0.6 else "") if luck < 0.8 else None
+
+
+def _uuid(rng: np.random.Generator) -> str:
+    return str(UUID(bytes=rng.bytes(16), version=4))
 
 
 def _follow_up(made: Books, clock: Hands, due: list[tuple[Recorded, Bedside]]) -> None:

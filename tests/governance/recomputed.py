@@ -310,10 +310,13 @@ def _model(export: Export, model: str, week: str) -> dict[str, Any]:
     answers = now.groupby(kinds).agg(answers=("id", "count"), shown=("shown_at", "count")).reset_index()
     rows = export.table("outcomes")
     reviewed = set(rows.loc[rows.source == "review", "assessment_id"])
+    reviews = rows[(rows.source == "review") & (rows.model == model)].recorded_at
     waits = [int(((part.status == "indeterminate") & ~part.id.isin(reviewed)).sum()) for part in (now, quarter)]
     return {
         "model": model, "answers": answers.to_dict("records"), "patients": int(now.pseudonym.nunique()),
-        "waiting": waits[0], "waiting_quarter": waits[1], "outcomes": _outcomes(export, model, week, now),
+        "waiting": waits[0], "waiting_quarter": waits[1],
+        "labelled": int(((reviews >= since) & (reviews < until)).sum()),
+        "outcomes": _outcomes(export, model, week, now),
     }  # fmt: skip
 
 
@@ -381,9 +384,11 @@ def _plain(value: float) -> float | None:
 
 
 def _cards(export: Export, since: datetime, until: datetime) -> dict[str, Any]:
-    models = export.table("answers").set_index("id").model
+    answers = export.table("answers").set_index("id")
     cards, heard, offers = (export.table(name) for name in ("cards", "feedback", "offers"))
-    cards["model"] = cards.assessment_id.map(models).fillna("")
+    for name in ("model", "state"):
+        cards[name] = cards.assessment_id.map(answers[name]).fillna("")
+    handed = export.table("releases").released_at
     heard["model"] = heard.card.map(cards.set_index("id").model).fillna("")
     cards = cards[(cards.shown_at >= since) & (cards.shown_at < until)]
     heard = heard[(heard.received_at >= since) & (heard.received_at < until)]
@@ -392,7 +397,8 @@ def _cards(export: Export, since: datetime, until: datetime) -> dict[str, Any]:
     many = offers[offers.card_id.isin(cards.id)].kind.value_counts()
     keys = ["model", "outcome", "override_code", "override_system"]
     return {
-        "cards": cards.groupby(["model", "withheld"]).size().reset_index(name="cards").to_dict("records"),
+        "cards": cards.groupby(["model", "state", "withheld"]).size().reset_index(name="cards").to_dict("records"),
+        "handed": int(((handed >= since) & (handed < until)).sum()),
         "feedback": heard.groupby(keys).size().reset_index(name="cards").to_dict("records"),
         "offers": [
             {"kind": kind, "offered": int(many.get(kind, 0)), "taken": int(taken.get(kind, 0))}

@@ -85,7 +85,7 @@ def test_every_figure_of_every_weighing_is_found_again(counted: Counted) -> None
 def test_every_count_of_both_models_reviews_is_found_again(counted: Counted, week: str) -> None:
     body, found = json.loads(json.dumps(counted.kept.reviews[week])), counted.found["reviews"][week]
     assert [each["model"] for each in body["models"]] == [VENTILATION, TROPONIN]
-    parts = {key: body[key] for key in ("models", "cards", "feedback", "offers", "alarms", "clarity")}
+    parts = {key: body[key] for key in ("models", "cards", "feedback", "offers", "handed", "alarms", "clarity")}
     assert len(list(numbers(parts))) > 250
     assert not unlike(parts, found)
     words = ("version", "state", "status", "reason")
@@ -94,7 +94,12 @@ def test_every_count_of_both_models_reviews_is_found_again(counted: Counted, wee
         same = [[row[word] for word in words] for row in theirs["answers"]]
         assert [[row[word] for word in words] for row in mine["answers"]] == same
     if week == WEEKS[1].name:
-        assert {each["model"] for each in body["cards"]} == {VENTILATION}  # the other one is suspended
+        assert {(each["model"], each["state"]) for each in body["cards"]} == {
+            (VENTILATION, "active"),
+            (TROPONIN, "suspended"),
+        }
+        assert body["handed"] > 0
+        assert sum(each["labelled"] for each in body["models"]) > 0
         assert {row["state"] for each in body["models"] for row in each["answers"]} == {"active", "suspended"}
 
 

@@ -148,6 +148,9 @@ def test_the_reviews_have_something_of_everything(told: Books) -> None:
     assert any(body["clarity"]["answers"] for body in found)
     assert any(model["waiting_quarter"] == 0 and model["answers"] for body in found for model in body["models"])
     assert any(body["remarks"] for body in found)
+    assert any(body["handed"] for body in found)
+    assert any(model["labelled"] for body in found for model in body["models"])
+    assert any(card["state"] == "suspended" for body in found for card in body["cards"])
     assert {gate["state"] for body in found for gate in body["gates"]} == {"silent", "active", "suspended"}
     assert all(body["made_at"] > body["until"] for body in found)
 
