@@ -123,13 +123,13 @@ class Gathering:
 
     def add(self, row: Labelled) -> None:
         """Count one row; rows need no order, but for `Answers.cases`."""
-        label = row.label
-        self._counted[label] += 1
+        label, said = row.label, row.probability
         if label not in (YES, NO):
+            self._counted[label] += 1
             return
         self._patient.append(self._whose.setdefault(row.pseudonym, len(self._whose)))
         self._day.append(row.as_of.astimezone(self._zone).toordinal())
-        self._said.append(reached(row))
+        self._said.append(NEVER if said is None or row.status != ASSESSED else said)
         self._yes.append(label == YES)
         self._profile.append(self._profiles.setdefault(_traits(row), len(self._profiles)))
 
@@ -147,8 +147,7 @@ class Gathering:
 
 def reached(row: Labelled) -> float:
     """The probability of an answer the model stands behind; NEVER for any other."""
-    stands = row.status == ASSESSED and row.probability is not None
-    return row.probability if stands and row.probability is not None else NEVER
+    return NEVER if row.probability is None or row.status != ASSESSED else row.probability
 
 
 def days_of(rows: Iterable[Labelled], zone: tzinfo) -> Days:
