@@ -56,8 +56,8 @@ def _chance(cell: Cell, cells: Sequence[Cell]) -> float:
 
 def _caught(cell: Cell) -> float:
     """Patients caught: a share of days, over patients."""
-    share: float = 1.0 - cell["missed"]["value"]
-    return round(share * cell["missed"]["patients"], 6)
+    rate = cell["missed"]
+    return round((1.0 - float(rate["value"])) * int(rate["patients"]), 6)
 
 
 def lower_tail(caught: int, size: int, others: int, rest: int) -> float:
