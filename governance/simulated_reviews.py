@@ -1,8 +1,9 @@
 """The simulated hospital's weekly reviews: put together on some Mondays, decided by both signers the day after.
 
 Reviewed are the first week of a month and the weeks about the year's events. What is decided follows from what the
-review says: an alarm of the analyser is for the laboratory, a suspended gate for those who train, a missed group for
-the ward; else all goes on. Decisions go the way of every hospital's: signed, verified, one line of the change log.
+review says: an alarm of the analyser is for the laboratory, a suspended gate with an input that moved for those who
+train, a missed group for the ward; else all goes on. Decisions go the way of every hospital's: signed, verified, one
+line of the change log.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from governance import simulated
 from governance.approvals import read_approvers
+from governance.daily import INPUT
 from governance.decisions import CONTINUE, OTHER, RETRAIN, Decision, read, sign, verified
 from governance.review import Review
 from governance.rounds import EQUITY
@@ -72,7 +74,9 @@ def decided(body: Mapping[str, Any]) -> Said:
     if any(alarm["cause"] == "codes-changed" for alarm in standing):
         return OTHER, "Simulated: the laboratory maps the new analyser's code; its alarms stay open until then."
     if any(gate["state"] == "suspended" for gate in body["gates"]):
-        return RETRAIN, "Simulated: stays suspended; the model is trained anew on what changed, and weighed again."
+        if any(alarm["chart"] == INPUT for alarm in standing):
+            return RETRAIN, "Simulated: stays suspended; the model is trained anew on what changed, and weighed again."
+        return CONTINUE, "Simulated: stays suspended until what is recorded since holds the limits, and two approve."
     missed = [alarm["subject"] for alarm in standing if alarm["chart"] == EQUITY]
     if missed:
         said = ", ".join(missed)
