@@ -151,11 +151,20 @@ def _summary(
     """What the card says and of which kind it is; None when nothing speaks."""
     subject = say("en", f"models.{found.model}.subject")
     if state is State.SUSPENDED and found.status is not Status.EXCLUDED:
-        return say("en", "card.summary-suspended", subject=subject), "suspended"
+        return _suspended(found, subject)
     shown = state not in WITHHELD
     if shown and (said := _prediction_says(found, threshold, subject, say_insufficient, zone)) is not None:
         return said
     return _bedside_says(found)
+
+
+def _suspended(found: Assessment, subject: str) -> tuple[str, str]:
+    """That the model is suspended, after what a rule or a score has to say: that is what to act on."""
+    beside = _bedside_says(found)
+    if beside is None:
+        return say("en", "card.summary-suspended", subject=subject), "suspended"
+    said, kind = beside
+    return say("en", "card.beside-suspended", said=said, subject=words.inline(subject)), kind
 
 
 def _prediction_says(
@@ -223,10 +232,9 @@ def _prediction_summary(found: Assessment, p: Prediction, zone: tzinfo) -> str:
 def _bedside_says(found: Assessment) -> tuple[str, str] | None:
     rule = _speaking_rule(found)
     if rule is not None:
-        name, pattern = say("en", f"rules.{rule.rule}"), say("en", f"rules.pattern-{rule.pattern}")
-        return say(
-            "en", "card.summary-rule", rule=name, verdict=bedside.verdict(rule), pattern=pattern
-        ), rule.verdict
+        name, pattern = say("en", f"rules.{rule.rule}"), bedside.pattern(rule)
+        key = "card.summary-rule" if pattern else "card.summary-rule-bare"
+        return say("en", key, rule=name, verdict=bedside.verdict(rule), pattern=pattern), rule.verdict
     score = next((s for s in found.scores if s.name == "NEWS2"), None)
     if score is not None and score.value is not None and score.value >= NEWS2_SPEAKS:
         band = say("en", f"scores.band-{score.band or 'none'}")
@@ -257,7 +265,8 @@ def _detail(found: Assessment, state: State, zone: tzinfo) -> str:
         blocks += _prediction_detail(found, zone)
     if state not in WITHHELD and found.missing:
         blocks.append(say("en", "card.missing", variables=found.missing))
-    blocks += [_rule_line(rule) for rule in found.rules]
+    applied = [rule for rule in found.rules if rule.verdict != "not-applied"]
+    blocks += [_rule_line(rule) for rule in applied or found.rules]
     blocks += [line for score in found.scores if (line := _score_line(score))]
     if found.agreement and state not in WITHHELD:
         blocks.append(say("en", f"rules.{found.agreement}"))
@@ -323,15 +332,13 @@ def _reason_lines(found: Assessment, zone: tzinfo, every: Sequence[Reason]) -> l
 
 
 def _rule_line(rule: RuleResult) -> str:
-    pattern = say("en", f"rules.pattern-{rule.pattern}")
-    name = say("en", f"rules.{rule.rule}")
+    told = ", ".join(each for each in (bedside.verdict(rule).lower(), bedside.pattern(rule)) if each)
     return say(
         "en",
         "card.rule" if rule.assay else "card.rule-no-assay",
-        rule=name,
+        rule=say("en", f"rules.{rule.rule}"),
         assay=plain(rule.assay),
-        verdict=bedside.verdict(rule).lower(),
-        pattern=pattern,
+        verdict=told,
     )
 
 
