@@ -34,6 +34,7 @@ def test_every_page_is_one_sheet_of_letter_and_of_a4(name: str, language: str, p
     # CONFORMANCE 100
     reader = read(leaflet(name, language, paper=paper))
     assert len(reader.pages) == 1
+    assert min(sizes(reader)) >= 16  # points: large print
     box = reader.pages[0].mediabox
     assert (float(box.width), float(box.height)) == pytest.approx(POINTS[paper], abs=0.1)
 
