@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import CHROMIUM
 from tests.webapp.framing import Street, street
 from tests.webapp.house import APP, House, standing, visit_of
-from tests.webapp.test_gallery_in_a_browser import WIDER, barriers
+from tests.webapp.test_gallery_in_a_browser import MOVED, WIDER, barriers
 
 pytestmark = pytest.mark.browser
 SICK = "pneumonia-worsening"
@@ -74,6 +74,7 @@ def test_the_patient_who_was_chosen_is_named_and_answered_about(house: House, sh
     assert shown.locator(".patient dt").all_inner_texts() == ["Born", "Sex", "MRN"]
     assert shown.locator("article.model").count() == 2
     assert "code=" not in shown.url
+    assert shown.evaluate(MOVED) == 0  # it came in two pieces, and nothing moved
     sound(shown)
 
 
