@@ -24,6 +24,7 @@ OVERRIDE_SYSTEM: Final = "urn:ordertime:override-reason"
 TOPIC_SYSTEM: Final = "urn:ordertime:model"
 NEWS2_SPEAKS: Final = 7.0  # emergency review (RCP 2017): said even where no model may speak
 RULES_SPEAK: Final = ("rule-in", "rule-out")
+URGENT: Final = frozenset({"disagree", "rule-in", "news2"})
 SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 GAPS: Final = re.compile(r"[^\S\u00a0]+")
 BOUND: Final = re.compile(r"[<>](?=\d)")  # "<5 ng/L" in words: an angle bracket is a tag to somebody
@@ -54,8 +55,9 @@ def card(
 
     A prediction speaks at `threshold` and above (as a warning from `warn_at`, as critical from `critical_at`,
     which a site must have agreed to), and that a model and its rule disagree; both only in the states
-    demonstration and active. A rule-in or rule-out and a NEWS2 of 7 or more speak in every state. That a model is
-    suspended is said unless `suspension_said`: once a user and day. `overrides` are codes of ours,
+    demonstration and active. A rule-in or rule-out and a NEWS2 of 7 or more speak in every state, and a rule-in or
+    such a NEWS2 is a warning whatever number stands beside it. That a model is suspended is said
+    unless `suspension_said`: once a user and day. `overrides` are codes of ours,
     `own_overrides` the site's (code, system, words); `suggestions` are whole, `selection` is "any" or
     "at-most-one".
     """
@@ -251,8 +253,10 @@ def _indicator(found: Assessment, kind: str, warn_at: float | None, critical_at:
     if kind == "prediction" and p is not None and p.probability is not None:
         if critical_at is not None and p.probability >= critical_at:
             return "critical"
-        return "warning" if warn_at is not None and p.probability >= warn_at else "info"
-    return "warning" if kind in ("disagree", "rule-in", "news2") else "info"
+        if warn_at is not None and p.probability >= warn_at:
+            return "warning"
+    beside = _bedside_says(found)  # a number beside it makes a NEWS2 of 7 or a rule-in no less urgent
+    return "warning" if {kind, beside[1] if beside else ""} & URGENT else "info"
 
 
 def _detail(found: Assessment, state: State, zone: tzinfo) -> str:

@@ -127,9 +127,18 @@ def test_urgency_is_the_sites_to_set_and_critical_only_on_request(
     warn_at: float | None, critical_at: float | None, indicator: str
 ) -> None:
     # CONFORMANCE 84
-    made = card(examples.VENTILATION_ASSESSED, State.ACTIVE, warn_at=warn_at, critical_at=critical_at)
+    found = replace(examples.VENTILATION_ASSESSED, scores=())
+    made = card(found, State.ACTIVE, warn_at=warn_at, critical_at=critical_at)
     assert made is not None
     assert made["indicator"] == indicator
+
+
+@pytest.mark.parametrize("state", [State.ACTIVE, State.DEMONSTRATION, State.SILENT, State.SUSPENDED])
+@pytest.mark.parametrize("name", ["ventilation-assessed", "ventilation-indeterminate", "troponin-rule-in"])
+def test_what_is_urgent_at_the_bedside_is_no_less_so_beside_a_models_number(name: str, state: State) -> None:
+    made = card(examples.EVERY[name], state, warn_at=None)
+    assert made is not None
+    assert made["indicator"] == "warning"
 
 
 def test_the_link_launches_the_app_and_carries_no_patient() -> None:
