@@ -167,13 +167,13 @@ def test_all_five_are_answered_for_both_models_within_two_screens(visitor: Visit
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("plate", ["result/assessed", "result/demonstration", "result/hospital-silent"])
+@pytest.mark.parametrize("plate", EVERY_RESULT)
 def test_nothing_moves_while_the_page_is_loaded(visitor: Visitor, plate: str, width: int) -> None:
     with visitor.before(plate, width) as shown:
         assert shown.evaluate(MOVED) == 0
 
 
-@pytest.mark.parametrize("plate", ["result/assessed", "result/writing", "small/hospital-silent"])
+@pytest.mark.parametrize("plate", [*EVERY_RESULT, "small/hospital-silent"])
 def test_without_a_script_all_is_there_and_every_form_can_be_sent(visitor: Visitor, plate: str) -> None:
     with visitor.before(plate, 400, java_script_enabled=False) as shown:
         bare = shown.locator("main").inner_text()

@@ -47,6 +47,15 @@ def test_with_everything_to_say_in_the_widest_letters_it_still_is(language: str,
     assert len(read(html, WIDE).pages) == 1
 
 
+@pytest.mark.parametrize("paper", ["letter", "a4"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_a_number_and_with_everything_else_it_is_too(language: str, paper: str) -> None:
+    # CONFORMANCE 100
+    found = replace(examples.TROPONIN_OLD, truncated=True, version="0.2.0")
+    html = leaflet_of(found, State.DEMONSTRATION, language, name=LONG, paper=paper)
+    assert len(read(html, WIDE).pages) == 1
+
+
 @pytest.fixture(scope="module")
 def printed() -> PdfReader:
     """A draft for a long name, in letters that are the same on every machine that has them."""
