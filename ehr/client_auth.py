@@ -20,7 +20,7 @@ from authlib.oauth2.auth import ClientAuth
 from joserfc import jwt
 
 from ehr.answers import refusal
-from ehr.errors import EhrError, LaunchRefused
+from ehr.errors import EhrError, LaunchDenied, LaunchRefused
 from ehr.keys import algorithm
 from ehr.site import Client
 from ehr.transport import FORM, Budget, ask
@@ -97,7 +97,8 @@ def oauth_refusal(code: object, description: object, detail: str = "") -> Launch
     known = code if isinstance(code, str) and re.fullmatch(r"[a-z_]{3,40}", code) else "no reason given"
     said = description if isinstance(description, str) else ""
     message = f"the hospital's authorisation server refused: {known}{detail}"
-    return LaunchRefused(message, said=said[:2000], causes=(known,))
+    kind = LaunchDenied if known == "access_denied" else LaunchRefused
+    return kind(message, said=said[:2000], causes=(known,))
 
 
 def _proven(

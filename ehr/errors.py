@@ -68,6 +68,10 @@ class LaunchRefused(EhrError):
     """A launch ended before a session: by the hospital's answer, or because that answer cannot be trusted."""
 
 
+class LaunchDenied(LaunchRefused):
+    """Somebody said no at the hospital's own page, or closed it without choosing a patient (RFC 6749 access_denied)."""
+
+
 class ForeignAddress(EhrError):
     """A link or redirect leads outside the tenant's server. Nothing was sent there."""
 

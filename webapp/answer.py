@@ -264,8 +264,9 @@ def _place(each: Shown) -> peers.Place | None:
 
 
 def _verdict(rule: RuleResult) -> Verdict:
-    pattern = say("en", f"rules.pattern-{rule.pattern}")
-    return Verdict(say("en", f"rules.{rule.rule}"), bedside.verdict(rule), pattern, rule.verdict)
+    return Verdict(
+        say("en", f"rules.{rule.rule}"), bedside.verdict(rule), bedside.pattern(rule), rule.verdict
+    )
 
 
 def _own_cautions(found: Assessment, visible: bool) -> tuple[Phrase, ...]:

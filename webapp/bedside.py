@@ -115,12 +115,17 @@ def rule(found: RuleResult, zone: tzinfo) -> Rule:
         assay=found.assay,
         verdict=verdict(found),
         kind=found.verdict,
-        pattern=say("en", f"rules.pattern-{found.pattern}"),
+        pattern=pattern(found),
         steps=tuple(_step(say("en", step.phrase, zone=zone), step.holds) for step in found.steps),
         source=_source(found),
         verified=found.verified == "verified",
         cautions=tuple(say("en", caution, zone=zone) for caution in found.cautions),
     )
+
+
+def pattern(found: RuleResult) -> str:
+    """The pattern of the draws in words; "" where there is none yet."""
+    return say("en", f"rules.pattern-{found.pattern}") if found.pattern != "unknown" else ""
 
 
 def verdict(found: RuleResult) -> str:
@@ -200,8 +205,7 @@ def _line(draw: Draw, as_of: datetime, zone: tzinfo) -> DrawLine:
 
 def _summary(rows: list[Measurement], as_of: datetime, zone: tzinfo) -> str:
     values = words.listed([f"{words.measured(row)} at {words.clock(row.time, zone, as_of)}" for row in rows])
-    first, last = (words.clock(row.time, zone, as_of) for row in (rows[0], rows[-1]))
-    return say("en", "rules.course", n=len(rows), first=first, last=last, values=values)
+    return say("en", "rules.course", n=len(rows), values=values)
 
 
 def _legend(draws: tuple[Draw, ...], forecast: plots.Forecast | None) -> tuple[str, ...]:

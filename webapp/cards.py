@@ -24,6 +24,7 @@ OVERRIDE_SYSTEM: Final = "urn:ordertime:override-reason"
 TOPIC_SYSTEM: Final = "urn:ordertime:model"
 NEWS2_SPEAKS: Final = 7.0  # emergency review (RCP 2017): said even where no model may speak
 RULES_SPEAK: Final = ("rule-in", "rule-out")
+URGENT: Final = frozenset({"disagree", "rule-in", "news2"})
 SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 GAPS: Final = re.compile(r"[^\S\u00a0]+")
 BOUND: Final = re.compile(r"[<>](?=\d)")  # "<5 ng/L" in words: an angle bracket is a tag to somebody
@@ -54,8 +55,9 @@ def card(
 
     A prediction speaks at `threshold` and above (as a warning from `warn_at`, as critical from `critical_at`,
     which a site must have agreed to), and that a model and its rule disagree; both only in the states
-    demonstration and active. A rule-in or rule-out and a NEWS2 of 7 or more speak in every state. That a model is
-    suspended is said unless `suspension_said`: once a user and day. `overrides` are codes of ours,
+    demonstration and active. A rule-in or rule-out and a NEWS2 of 7 or more speak in every state, and a rule-in or
+    such a NEWS2 is a warning whatever number stands beside it. That a model is suspended is said
+    unless `suspension_said`: once a user and day. `overrides` are codes of ours,
     `own_overrides` the site's (code, system, words); `suggestions` are whole, `selection` is "any" or
     "at-most-one".
     """
@@ -151,11 +153,20 @@ def _summary(
     """What the card says and of which kind it is; None when nothing speaks."""
     subject = say("en", f"models.{found.model}.subject")
     if state is State.SUSPENDED and found.status is not Status.EXCLUDED:
-        return say("en", "card.summary-suspended", subject=subject), "suspended"
+        return _suspended(found, subject)
     shown = state not in WITHHELD
     if shown and (said := _prediction_says(found, threshold, subject, say_insufficient, zone)) is not None:
         return said
     return _bedside_says(found)
+
+
+def _suspended(found: Assessment, subject: str) -> tuple[str, str]:
+    """That the model is suspended, after what a rule or a score has to say: that is what to act on."""
+    beside = _bedside_says(found)
+    if beside is None:
+        return say("en", "card.summary-suspended", subject=subject), "suspended"
+    said, kind = beside
+    return say("en", "card.beside-suspended", said=said, subject=words.inline(subject)), kind
 
 
 def _prediction_says(
@@ -223,10 +234,9 @@ def _prediction_summary(found: Assessment, p: Prediction, zone: tzinfo) -> str:
 def _bedside_says(found: Assessment) -> tuple[str, str] | None:
     rule = _speaking_rule(found)
     if rule is not None:
-        name, pattern = say("en", f"rules.{rule.rule}"), say("en", f"rules.pattern-{rule.pattern}")
-        return say(
-            "en", "card.summary-rule", rule=name, verdict=bedside.verdict(rule), pattern=pattern
-        ), rule.verdict
+        name, pattern = say("en", f"rules.{rule.rule}"), bedside.pattern(rule)
+        key = "card.summary-rule" if pattern else "card.summary-rule-bare"
+        return say("en", key, rule=name, verdict=bedside.verdict(rule), pattern=pattern), rule.verdict
     score = next((s for s in found.scores if s.name == "NEWS2"), None)
     if score is not None and score.value is not None and score.value >= NEWS2_SPEAKS:
         band = say("en", f"scores.band-{score.band or 'none'}")
@@ -243,8 +253,10 @@ def _indicator(found: Assessment, kind: str, warn_at: float | None, critical_at:
     if kind == "prediction" and p is not None and p.probability is not None:
         if critical_at is not None and p.probability >= critical_at:
             return "critical"
-        return "warning" if warn_at is not None and p.probability >= warn_at else "info"
-    return "warning" if kind in ("disagree", "rule-in", "news2") else "info"
+        if warn_at is not None and p.probability >= warn_at:
+            return "warning"
+    beside = _bedside_says(found)  # a number beside it makes a NEWS2 of 7 or a rule-in no less urgent
+    return "warning" if {kind, beside[1] if beside else ""} & URGENT else "info"
 
 
 def _detail(found: Assessment, state: State, zone: tzinfo) -> str:
@@ -257,7 +269,8 @@ def _detail(found: Assessment, state: State, zone: tzinfo) -> str:
         blocks += _prediction_detail(found, zone)
     if state not in WITHHELD and found.missing:
         blocks.append(say("en", "card.missing", variables=found.missing))
-    blocks += [_rule_line(rule) for rule in found.rules]
+    applied = [rule for rule in found.rules if rule.verdict != "not-applied"]
+    blocks += [_rule_line(rule) for rule in applied or found.rules]
     blocks += [line for score in found.scores if (line := _score_line(score))]
     if found.agreement and state not in WITHHELD:
         blocks.append(say("en", f"rules.{found.agreement}"))
@@ -323,15 +336,13 @@ def _reason_lines(found: Assessment, zone: tzinfo, every: Sequence[Reason]) -> l
 
 
 def _rule_line(rule: RuleResult) -> str:
-    pattern = say("en", f"rules.pattern-{rule.pattern}")
-    name = say("en", f"rules.{rule.rule}")
+    told = ", ".join(each for each in (bedside.verdict(rule).lower(), bedside.pattern(rule)) if each)
     return say(
         "en",
         "card.rule" if rule.assay else "card.rule-no-assay",
-        rule=name,
+        rule=say("en", f"rules.{rule.rule}"),
         assay=plain(rule.assay),
-        verdict=bedside.verdict(rule).lower(),
-        pattern=pattern,
+        verdict=told,
     )
 
 

@@ -23,6 +23,7 @@ from ehr.errors import (
     EhrError,
     EhrUnavailable,
     ForeignAddress,
+    LaunchDenied,
     LaunchRefused,
     MalformedAnswer,
     MalformedRequest,
@@ -48,6 +49,7 @@ UNKNOWN: Answered = (500, "exception", "fault")
 STATUS: tuple[tuple[type[Exception], Answered], ...] = (
     # error, status, FHIR issue type, words' key of what people and callers are told
     (MalformedRequest, (400, "invalid", "malformed")),
+    (LaunchDenied, (400, "business-rule", "launch-denied")),
     (LaunchRefused, (400, "business-rule", "launch-refused")),
     (UntrustedCaller, (401, "login", "not-trusted")),
     (Unauthorised, (401, "expired", "session-expired")),

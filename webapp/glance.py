@@ -40,7 +40,9 @@ def _draws(found: Assessment, zone: tzinfo) -> Iterator[GlanceLine]:
     """The last draws that compare with one another, the newest last."""
     rows = [draw.measurement for draw in found.draws if draw.comparable][-DRAWS:]
     if rows:
-        told = [f"{words.measured(row)} ({words.clock(row.time, zone, found.as_of)})" for row in rows]
+        told = [
+            f"{words.measured(row)}{words.NBSP}({words.clock(row.time, zone, found.as_of)})" for row in rows
+        ]
         yield GlanceLine(say("en", "glance.draws"), ", ".join(told), "draws", "draws")
 
 
@@ -55,7 +57,7 @@ def _why(found: Assessment) -> Iterator[GlanceLine]:
 
 def _missing(found: Assessment) -> Iterator[GlanceLine]:
     if found.missing:
-        text = words.capital(words.listed([words.label_of(name) for name in found.missing]))
+        text = words.capital(words.listed([words.short(name) for name in found.missing]))
         yield GlanceLine(say("en", "glance.missing"), text, "values", "missing")
     elif found.predictions:
         yield GlanceLine(say("en", "glance.missing"), say("en", "glance.nothing-missing"), "values")

@@ -121,6 +121,7 @@ class HandoutView:
     decline: str
     heading_ask: str
     ask: tuple[str, ...]
+    summary: str  # the page in two lines, where there is room: where there is no number
     heading_tell: str
     teach: str
     clear: Clear | None  # on a page that was given
@@ -199,6 +200,7 @@ def view(
         decline=say(speech, "handout.decline"),
         heading_ask=say(speech, "handout.heading-ask"),
         ask=telling.numbered(speech, f"{steps}ask"),
+        summary="" if hundred is not None else say(speech, "handout.summary"),
         heading_tell=say(speech, "handout.heading-tell"),
         teach=_teach(found, speech, hundred),
         clear=_clear(slip, speech) if slip is not None and released_at is not None else None,

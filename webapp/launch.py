@@ -126,6 +126,7 @@ def callback() -> Response:
         "app_context": grant.app_context,
         "about": {},
         "cookieless": not by_cookie,
+        "alone": own_window or pending.launch is None,
     }
     rooms.vault.put("visit", visit, opened, lasting.total_seconds())
     rooms.vault.put("grant", visit, grant.to_dict(), lasting.total_seconds())

@@ -343,8 +343,8 @@ def _stated(hours: str) -> float | None:
 
 
 def _banner(visit: Visit, who: Identity) -> face.Banner | None:
-    """The identity, unless the EHR says that it shows it already (SMART: need_patient_banner is false)."""
-    if visit.grant.need_patient_banner is False:
+    """The identity, unless the EHR shows it around this page (SMART: need_patient_banner is false in its frame)."""
+    if visit.grant.need_patient_banner is False and not visit.alone:
         return None
     return face.Banner(who.name, who.born, who.sex, who.record_number)
 

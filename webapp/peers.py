@@ -55,6 +55,7 @@ class Place:
 
     short: str
     sentence: str
+    whose: str  # who these patients are
     drawing: Markup
     lines: tuple[SetLine, ...]
 
@@ -78,9 +79,11 @@ def place(probability: float, sets: Sequence[PeerSet]) -> Place | None:
     below = [_below(probability, each.tenths) for each in sets]
     pooled = sum(share * n for share, n in zip(below, rows, strict=True)) / sum(rows)
     n, patients = _rounded(pooled), sum(each.patients for each in sets)
+    open_data = all(words.knows("en", f"peers.set-{each.name}") for each in sets)
     return Place(
-        say("en", "peers.short", n=n),
-        say("en", "peers.place", n=n, patients=patients),
+        say("en", "peers.short", n=n, origin=say("en", "peers.origin") if open_data else ""),
+        say("en", "peers.place", n=n),
+        say("en", "peers.whose" if open_data else "peers.whose-own", patients=patients),
         charts.place_strip(pooled),
         tuple(_line(probability, each, share) for each, share in zip(sets, below, strict=True)),
     )

@@ -53,7 +53,7 @@ def _answer(section: Section) -> Iterator[PlainRow]:
     if section.headline.compared:
         yield PlainRow(part, say("en", "plain.compared"), "", section.headline.compared)
     if section.place is not None:
-        yield PlainRow(part, say("en", "plain.place"), "", section.place.sentence)
+        yield PlainRow(part, say("en", "plain.place"), "", f"{section.place.sentence} {section.place.whose}")
     if section.forecast:
         yield PlainRow(part, say("en", "plain.forecast"), "", section.forecast)
     if section.members is not None:

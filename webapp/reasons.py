@@ -128,9 +128,9 @@ def named(reasons: Sequence[Reason], upward: bool, count: int) -> list[Reason]:
 
 
 def brief(reason: Reason) -> str:
-    """ "respiratory rate 30/min": a reason in the fewest words."""
+    """ "RR 30/min", "lactate 2.9 mmol/L": a reason in the fewest words."""
     value = words.spoken(reason.latest) if reason.latest is not None else stated(reason)
-    return f"{words.inline(reason.label)} {value}".rstrip()
+    return f"{words.short(reason.variable, reason.label)} {value}".rstrip()
 
 
 def stated(reason: Reason) -> str:

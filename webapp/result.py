@@ -103,7 +103,7 @@ def view(
         language="en",
         title=say("en", "page.title"),
         banner=_banner(banner, opened, site) if banner is not None else None,
-        opened=say("en", "page.opened", opened=words.moment(opened, site)),
+        opened=_opened(opened, _latest(ordered), site),
         as_of=_as_of(ordered, site),
         fixed=say("en", "page.fixed"),
         demonstration=answer.state_view(State.DEMONSTRATION) if _any(ordered, State.DEMONSTRATION) else None,
@@ -131,7 +131,8 @@ def head(states: Sequence[State], moment: datetime, **around: Any) -> ResultView
     empty = view((), **around)
     site = words.zone_of(around["zone"])
     shown = answer.state_view(State.DEMONSTRATION) if State.DEMONSTRATION in states else None
-    return replace(empty, as_of=_moment(moment, site), demonstration=shown)
+    begun = _opened(around["opened"], moment, site)
+    return replace(empty, opened=begun, as_of=_moment(moment, site), demonstration=shown)
 
 
 def in_trouble(begun: ResultView, key: str, reference: str) -> ResultView:
@@ -139,10 +140,19 @@ def in_trouble(begun: ResultView, key: str, reference: str) -> ResultView:
     return replace(begun, trouble=replace(_trouble(key), reference=reference))
 
 
+def _latest(shown: Sequence[Shown]) -> datetime | None:
+    return max((each.assessment.as_of for each in shown), default=None)
+
+
+def _opened(opened: datetime, as_of: datetime | None, zone: tzinfo) -> str:
+    """When the page was opened; the day only where the chart's moment beside it does not name the same one."""
+    told = words.moment(opened, zone) if as_of is None else words.clock(opened, zone, as_of)
+    return say("en", "page.opened", opened=told)
+
+
 def _as_of(shown: Sequence[Shown], zone: tzinfo) -> str:
-    if not shown:
-        return ""
-    return _moment(max(each.assessment.as_of for each in shown), zone)
+    latest = _latest(shown)
+    return "" if latest is None else _moment(latest, zone)
 
 
 def _moment(moment: datetime, zone: tzinfo) -> str:

@@ -40,6 +40,7 @@ class Visit:
     opened: datetime
     secret: str
     app_context: str = ""
+    alone: bool = False  # outside the EHR's frame: nothing of the EHR's stands around the page
     kept: Mapping[str, Any] = field(
         default_factory=dict, repr=False
     )  # who the patient is, and what was answered
@@ -95,6 +96,7 @@ def current(rooms: Rooms) -> Visit:
         datetime.fromisoformat(kept["opened"]),
         secret,
         kept.get("app_context") or "",
+        bool(kept.get("alone")),
         kept.get("about") or {},
     )
 

@@ -182,6 +182,12 @@ def label_of(variable: str) -> str:
     return inline(label)
 
 
+def short(variable: str, label: str = "") -> str:
+    """What clinicians call a variable: "RR", "SpO2"; its label inside a sentence where it has no shorter name."""
+    key = f"short.{variable}"
+    return say("en", key) if knows("en", key) else inline(label) if label else label_of(variable)
+
+
 def inline(label: str) -> str:
     """A label inside a sentence: small first letter, unless it is an abbreviation or a name; no comma."""
     if ", " in label:

@@ -14,7 +14,7 @@ from governance import codec
 from inference.assessment import Assessment, State
 from tests.webapp import examples, pages
 from webapp import cards, handout, result, words
-from webapp.gallery.stored import FOLDER, PEERS
+from webapp.gallery.stored import FOLDER, peers_of
 from webapp.writes import Write
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -118,7 +118,7 @@ def shown(found: Assessment, state: State, **more: Any) -> result.Shown:
         handout_url="/handout",
         pdf_url="/handout.pdf",
         values_url="/values",
-        peers=PEERS,
+        peers=peers_of(found.model),
         **more,
     )
 

@@ -62,9 +62,14 @@ def row(
     return Measurement(variable, value, time, min(known, AS_OF), source, bound, limit, assay)
 
 
-def reason(variable: str, push: float, *values: tuple[float, float], label: str = "") -> Reason:
-    """A push; `values` are (hours before, value), oldest first. None given: it was not measured."""
-    rows = [row(variable, value, hours) for hours, value in values]
+def reason(
+    variable: str, push: float, *values: tuple[float, float], label: str = "", first: str = ""
+) -> Reason:
+    """A push; `values` are (hours before, value), oldest first, the `first` with that bound. None: not measured."""
+    rows = [
+        row(variable, value, hours, bound="" if place else first)
+        for place, (hours, value) in enumerate(values)
+    ]
     entry = vocabulary()[variable]
     return Reason(
         variable=variable,
@@ -157,7 +162,6 @@ NEWS2_INCOMPLETE = Score(
                 "hours": 6.0,
             },
         ),
-        Phrase("news2-at-least", {"points": 0}),
     ),
 )
 ROX_INPUTS = (
@@ -165,7 +169,44 @@ ROX_INPUTS = (
     ScorePart("fio2", "Inspired oxygen fraction", row("fio2", 60, 0.6), None),
     ScorePart("rr", "Respiratory rate", row("rr", 30, 0.53), None),
 )
+ROX_WELL = Score(
+    "ROX",
+    98 / 0.21 / 15,
+    "",
+    (
+        ScorePart("spo2", "Oxygen saturation (pulse oximetry)", row("spo2", 98, 0.53), None),
+        ScorePart("fio2", "Inspired oxygen fraction", row("fio2", 21, 0.6), None),
+        ScorePart("rr", "Respiratory rate", row("rr", 15, 0.53), None),
+    ),
+    (Phrase("rox-not-on-high-flow"),),
+)
+NEWS2_WELL = Score(
+    "NEWS2",
+    1.0,
+    "low",
+    (
+        ScorePart("rr", "Respiratory rate", row("rr", 15, 0.53), 0),
+        ScorePart("spo2", "Oxygen saturation (pulse oximetry)", row("spo2", 98, 0.53), 0),
+        ScorePart("fio2", "Supplemental oxygen", row("fio2", 21, 0.6), 0),
+        ScorePart("sbp", "Systolic blood pressure", row("sbp", 108, 0.53), 1),
+        ScorePart("hr", "Heart rate", row("hr", 74, 0.53), 0),
+        ScorePart("avpu", "Consciousness", row("avpu", 0, 2.1), 0),
+        ScorePart("temp", "Temperature", row("temp", 36.9, 2.1), 0),
+    ),
+)
 ROX_NOT = Score("ROX", 91 / 0.6 / 30, "", ROX_INPUTS, (Phrase("rox-not-on-high-flow"),))
+ROX_NONE = Score(
+    "ROX",
+    None,
+    "",
+    tuple(replace(part, measurement=None) for part in ROX_INPUTS),
+    (
+        Phrase(
+            "score-input-missing",
+            {"score": "ROX", "variable": "spo2", "label": "Oxygen saturation (pulse oximetry)", "hours": 6.0},
+        ),
+    ),
+)
 ROX_WATCH = Score(
     "ROX",
     3.9,
@@ -246,7 +287,7 @@ VENTILATION_LOW = replace(
         reason("spo2", -0.5, (13.2, 97), (0.53, 98)),
         reason("hr", -0.02537, (13.2, 78), (0.53, 74)),
     ),
-    scores=(replace(NEWS2, value=1, band="low"), ROX_NOT),
+    scores=(NEWS2_WELL, ROX_WELL),
     missing=("lactate",),
     refused=(),
     trail=trail(0.024, *(0.031, 0.03, 0.028) * 8),
@@ -296,7 +337,7 @@ VENTILATION_INSUFFICIENT = replace(
     status=Status.INSUFFICIENT,
     reason=Phrase("no-heart-rate", {"hours": 2}),
     missing=("hr", "rr", "spo2", "gcs"),
-    scores=(NEWS2_INCOMPLETE, ROX_NOT),
+    scores=(NEWS2_INCOMPLETE, ROX_NONE),
 )
 VENTILATION_EXCLUDED = replace(
     _NO_NUMBER,
@@ -472,7 +513,7 @@ TROPONIN_ASSESSED = replace(
     explanation=explanation(
         "troponin-rise-24h",
         -1.1,
-        reason("troponin_i", -0.3157, (14.2, 300), (8.1, 950), (1.9, 720)),
+        reason("troponin_i", -0.3157, (14.2, 300), (8.1, 950), (1.9, 720), first="<"),
         reason("hr", 0.11, (14.2, 92), (0.5, 98)),
         reason("ck_mb", 0.04),
     ),
@@ -481,6 +522,10 @@ TROPONIN_ASSESSED = replace(
             UDMI_RISING,
             assay="Troponin I (conventional)",
             pattern="falling",
+            cautions=(
+                Phrase("udmi-injury-not-infarction"),
+                Phrase("limit-from-laboratory", {"limit": 40.0, "unit": "ng/L"}),
+            ),
             steps=(
                 RuleStep(Phrase("udmi-two-draws", {"count": 3}), True),
                 RuleStep(

@@ -32,7 +32,7 @@ def test_every_card_passes_the_lint_and_says_what_its_golden_file_says(name: str
 def test_a_prediction_says_number_interval_and_horizon_in_one_sentence() -> None:
     said = summary(examples.VENTILATION_ASSESSED)
     assert said.startswith("Ventilator within 24 h: 29 % (95 % interval 19–42 %)")
-    assert "respiratory rate 30/min" in said
+    assert "RR 30/min" in said
     assert len(said) < 140
 
 
@@ -82,10 +82,33 @@ def test_a_demonstration_says_so_before_anything_else() -> None:
 
 
 def test_a_suspended_model_says_so_as_information() -> None:
-    made = card(examples.VENTILATION_ASSESSED, State.SUSPENDED)
+    made = card(replace(examples.VENTILATION_ASSESSED, scores=()), State.SUSPENDED)
     assert made is not None
     assert "suspended" in made["summary"]
     assert made["indicator"] == "info"
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("ventilation-assessed", "NEWS2 is 11 (high: emergency review)."),
+        ("troponin-rule-in", "ESC 0/1 h algorithm: Rule-in"),
+    ],
+)
+def test_what_speaks_beside_a_suspended_model_is_said_first(name: str, first: str) -> None:
+    made = card(examples.EVERY[name], State.SUSPENDED)
+    assert made is not None
+    assert made["summary"].replace("\u00a0", " ").startswith(first)
+    assert made["summary"].endswith("model is suspended here.")
+    assert made["indicator"] == "warning"
+
+
+def test_a_rule_that_was_not_applied_is_named_only_where_no_other_was() -> None:
+    made, alone = (card(examples.EVERY[name], State.ACTIVE) for name in ("troponin-rule-in", "troponin-censored"))
+    assert made is not None
+    assert alone is not None
+    assert "not applied" not in made["detail"]
+    assert "not applied" in alone["detail"]
 
 
 def test_a_model_that_contradicts_the_guideline_is_a_warning_whatever_its_number() -> None:
@@ -104,9 +127,18 @@ def test_urgency_is_the_sites_to_set_and_critical_only_on_request(
     warn_at: float | None, critical_at: float | None, indicator: str
 ) -> None:
     # CONFORMANCE 84
-    made = card(examples.VENTILATION_ASSESSED, State.ACTIVE, warn_at=warn_at, critical_at=critical_at)
+    found = replace(examples.VENTILATION_ASSESSED, scores=())
+    made = card(found, State.ACTIVE, warn_at=warn_at, critical_at=critical_at)
     assert made is not None
     assert made["indicator"] == indicator
+
+
+@pytest.mark.parametrize("state", [State.ACTIVE, State.DEMONSTRATION, State.SILENT, State.SUSPENDED])
+@pytest.mark.parametrize("name", ["ventilation-assessed", "ventilation-indeterminate", "troponin-rule-in"])
+def test_what_is_urgent_at_the_bedside_is_no_less_so_beside_a_models_number(name: str, state: State) -> None:
+    made = card(examples.EVERY[name], state, warn_at=None)
+    assert made is not None
+    assert made["indicator"] == "warning"
 
 
 def test_the_link_launches_the_app_and_carries_no_patient() -> None:
@@ -292,7 +324,7 @@ def test_before_the_first_result_a_card_speaks_of_no_latest_value(name: str, sta
     assert "No troponin is back yet" in said
     assert "at least 20 % above the first: 31 % (95 % interval 17–49 %)" in said
     assert "Expected first value about 46 ng/L" in said
-    assert "answer is for Troponin I (conventional) or Troponin T (conventional)" in said
+    assert "this is for Troponin I (conventional) or Troponin T (conventional)" in said
     for never in ("latest", "Next troponin", "next value", "comparable patients", "()"):
         assert never not in said
 

@@ -99,11 +99,12 @@ def test_axe_finds_no_barrier_in_other_colours(visitor: Visitor, plate: str, set
 
 # --- the five tasks of somebody new, in a side panel
 
+WITHHELD = ".state-text.silent, .state-text.suspended"  # where the state itself is the answer
 TASKS = {
-    "what is the risk": ".figure, .standing, .state-text",
-    "how sure": ".interval-says, .status-text, .state-text",
-    "why": ".glance .raises, .glance .lowers, .why-not, .state-text",
-    "what is missing": ".glance .missing, .glance .line, .why-not, .state-text",
+    "what is the risk": f".figure, .standing, {WITHHELD}",
+    "how sure": f".interval-says, .status-text, {WITHHELD}",
+    "why": f".glance .raises, .glance .lowers, .why-not, {WITHHELD}",
+    "what is missing": f".glance .missing, .glance .line, .why-not, {WITHHELD}",
     "does the rule agree": ".glance .verdict, .agreement, .glance .line, .glance .high",
     "print for the patient": ".answer .tools a",
 }
@@ -124,6 +125,38 @@ def test_each_task_lies_within_two_screens_of_a_side_panel(visitor: Visitor, pla
             assert max(ends, default=0) <= SCREENS, (task, ends)
 
 
+PACE = 238 / 60  # words a second of silent reading (Brysbaert 2019, adults, non-fiction)
+READ = """(wanted) => [...document.querySelectorAll("article.model")].map((model) => {
+  const found = [...model.querySelectorAll(wanted)].find((each) => each.getBoundingClientRect().height > 0);
+  if (!found) return 0;
+  const before = document.createRange();
+  before.setStart(document.body, 0);
+  before.setEndAfter(found);
+  const seen = document.createTreeWalker(before.commonAncestorContainer, NodeFilter.SHOW_TEXT);
+  let words = 0;
+  while (seen.nextNode()) {
+    const text = seen.currentNode;
+    const read = before.intersectsNode(text) && text.parentElement.checkVisibility();
+    if (read) words += text.data.split(/\\s+/).filter(Boolean).length;
+  }
+  return words;
+})"""  # words from the head of the page to the end of the first answer to it, model by model
+
+
+@pytest.mark.parametrize("plate", [plate for plate in EVERY_RESULT if plate != "result/hospital-silent"])
+def test_who_reads_every_word_from_the_top_has_all_answers_within_ninety_seconds(
+    visitor: Visitor, plate: str
+) -> None:
+    with visitor.before(plate, 400) as shown:
+        for task, wanted in TASKS.items():
+            if task == "print for the patient":
+                continue  # a button is seen, not read for
+            first, *others = (words / PACE for words in shown.evaluate(READ, wanted))
+            assert first <= 60, (task, round(first))
+            assert max(others, default=0) <= 90, (task, others)
+        assert shown.evaluate(READ, TASKS["what is the risk"])[0] / PACE <= 25
+
+
 def test_all_five_are_answered_for_both_models_within_two_screens(visitor: Visitor) -> None:
     with visitor.before("result/assessed", 400) as shown:
         bottom = shown.locator("article.model").last.bounding_box()
@@ -134,13 +167,13 @@ def test_all_five_are_answered_for_both_models_within_two_screens(visitor: Visit
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("plate", ["result/assessed", "result/demonstration", "result/hospital-silent"])
+@pytest.mark.parametrize("plate", EVERY_RESULT)
 def test_nothing_moves_while_the_page_is_loaded(visitor: Visitor, plate: str, width: int) -> None:
     with visitor.before(plate, width) as shown:
         assert shown.evaluate(MOVED) == 0
 
 
-@pytest.mark.parametrize("plate", ["result/assessed", "result/writing", "small/hospital-silent"])
+@pytest.mark.parametrize("plate", [*EVERY_RESULT, "small/hospital-silent"])
 def test_without_a_script_all_is_there_and_every_form_can_be_sent(visitor: Visitor, plate: str) -> None:
     with visitor.before(plate, 400, java_script_enabled=False) as shown:
         bare = shown.locator("main").inner_text()

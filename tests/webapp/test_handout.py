@@ -84,7 +84,8 @@ def test_the_ends_are_as_modest_as_on_the_screen(probability: float, first: str,
 )
 def test_no_number_where_nobody_stands_behind_one(name: str, language: str) -> None:
     html = leaflet(name, language, slip=None)
-    assert "<svg" not in html
+    assert html.count("<svg") == 1  # the bell beside the call for help, and no people
+    assert 'class="drawn"' not in html
     body = pages.text(html).split("diagn")[0].replace("8 Mar 1954", "").replace("8 mar 1954", "")
     assert not re.search(r"\d", body)
 
@@ -100,6 +101,16 @@ def test_every_page_says_how_a_computer_helped_and_how_to_say_no(name: str, lang
     assert care_team in text
     assert no in text
     assert any(foot in text for foot in FOOT)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", sorted(HANDOUTS))
+def test_a_page_without_a_number_is_summed_up_and_every_call_for_help_has_its_bell(
+    name: str, language: str
+) -> None:
+    html = leaflet(name, language)
+    assert ('class="short"' in html) == ('class="no-number"' in html)
+    assert html.count('<p class="call"><svg') == 1
 
 
 def test_a_ventilated_patient_is_not_told_to_wait_for_the_machine() -> None:
@@ -154,7 +165,7 @@ def test_half_and_half_is_said_as_what_it_is() -> None:
 @pytest.mark.parametrize("name", sorted(HANDOUTS))
 def test_when_to_call_stands_by_itself_on_every_page(name: str, language: str) -> None:
     html = leaflet(name, language)
-    assert re.search(r'<p class="call">(Call us|Llame) [^<]+</p>', html)
+    assert re.search(r'<p class="call"><svg [^>]+aria-hidden="true">.*?</svg>(Call us|Llame) [^<]+</p>', html)
 
 
 def test_a_page_that_was_given_asks_whether_it_was_clear_and_a_draft_does_not() -> None:

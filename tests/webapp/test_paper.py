@@ -34,6 +34,7 @@ def test_every_page_is_one_sheet_of_letter_and_of_a4(name: str, language: str, p
     # CONFORMANCE 100
     reader = read(leaflet(name, language, paper=paper))
     assert len(reader.pages) == 1
+    assert min(sizes(reader)) >= 16  # points: large print
     box = reader.pages[0].mediabox
     assert (float(box.width), float(box.height)) == pytest.approx(POINTS[paper], abs=0.1)
 
@@ -43,6 +44,15 @@ def test_every_page_is_one_sheet_of_letter_and_of_a4(name: str, language: str, p
 def test_with_everything_to_say_in_the_widest_letters_it_still_is(language: str, paper: str) -> None:
     # CONFORMANCE 100
     html = leaflet_of(FULLEST, State.DEMONSTRATION, language, name=LONG, paper=paper)
+    assert len(read(html, WIDE).pages) == 1
+
+
+@pytest.mark.parametrize("paper", ["letter", "a4"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_a_number_and_with_everything_else_it_is_too(language: str, paper: str) -> None:
+    # CONFORMANCE 100
+    found = replace(examples.TROPONIN_OLD, truncated=True, version="0.2.0")
+    html = leaflet_of(found, State.DEMONSTRATION, language, name=LONG, paper=paper)
     assert len(read(html, WIDE).pages) == 1
 
 

@@ -218,11 +218,11 @@ def test_another_state_of_the_model_is_said_at_once(house: House) -> None:
 
 def test_another_urgency_is_said_at_once(house: House) -> None:
     body = house.asked(SICK)
-    assert fired(house, body)[0]["indicator"] == "info"
+    assert fired(house, body)[0]["indicator"] == "warning"  # NEWS2 stands beside it
     (tenant,) = house.rooms.tenants.all
-    models = {**tenant.models, VENTILATION: replace(tenant.models[VENTILATION], warn_at=0.3)}
+    models = {**tenant.models, VENTILATION: replace(tenant.models[VENTILATION], critical_at=0.3)}
     house.rooms.__dict__["tenants"] = replace(house.rooms.tenants, all=(replace(tenant, models=models),))
-    assert fired(house, body)[0]["indicator"] == "warning"
+    assert fired(house, body)[0]["indicator"] == "critical"
 
 
 def test_a_draw_planned_for_another_time_is_another_question_to_a_model_that_hears_it(

@@ -87,6 +87,24 @@ def test_flesch_kincaid_gives_the_figures_published_with_it() -> None:
     assert grade_at(1, 1) == pytest.approx(-3.40)  # "Go!", the lowest there is
 
 
+# Of four texts, by textstat's tests/backend/test_metrics.py: words a sentence, syllables a word, and both scores.
+PUBLISHED = (
+    (5.0, 1.4, 2.88, 114.615),
+    (9.0, 1.374, 4.13, 112.251),
+    (10.6, 1.358, 4.574, 111.601),
+    (21.882, 1.395, 9.407, 98.034),
+)
+
+
+@pytest.mark.parametrize(("words", "syllables", "kincaid", "szigriszt"), PUBLISHED)
+def test_both_formulas_give_what_another_implementation_publishes_for_its_counts(
+    words: float, syllables: float, kincaid: float, szigriszt: float
+) -> None:
+    # the counts are published to three places: half of the last one is worth 0.006 and 0.03
+    assert grade_at(words, syllables) == pytest.approx(kincaid, abs=0.0065)
+    assert inflesz_at(words, syllables) == pytest.approx(szigriszt, abs=0.032)
+
+
 def test_english_is_counted_no_kinder_than_published() -> None:
     assert len(WORD.findall(PLATYPUS)) == 13
     assert sum(english_syllables(word) for word in WORD.findall(PLATYPUS)) >= 24

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -14,7 +14,8 @@ from inference.assessment import Assessment, Reason, State
 from inference.chart import Refusal
 from tests.webapp import examples, pages
 from tests.webapp.cases import BANNER, GOLDEN, PAGES, page, shown
-from webapp import about, answer, charts, provenance, reasons, result, words
+from webapp import about, answer, charts, peers, provenance, reasons, result, words
+from webapp.gallery.stored import peers_of
 
 CSS = (pages.ROOT / "static" / "ordertime.css").read_text(encoding="utf-8")
 
@@ -283,7 +284,7 @@ def test_age_is_in_completed_years(born: date, age: str) -> None:
 def test_launch_and_chart_times_carry_the_zone() -> None:
     # the EHR does not tell the app when its patient changes
     text = pages.text(page("assessed"))
-    assert "Opened 23 Nov 2026, 06:14, chart as of 23 Nov 2026, 06:12 (UTC−05:00)" in text
+    assert "Opened 06:14, chart as of 23 Nov 2026, 06:12 (UTC−05:00)" in text
 
 
 def test_a_hospital_that_does_not_answer_is_said_and_nothing_stands_in_its_place() -> None:
@@ -357,7 +358,7 @@ def test_a_chart_says_in_words_what_it_draws() -> None:
     course = section(examples.TROPONIN_ASSESSED).course
     assert course is not None
     assert 'role="img"' in course.chart
-    assert "3 draws from" in course.chart
+    assert "3 draws: " in course.chart
     assert "&lt;300" in course.chart
 
 
@@ -514,3 +515,26 @@ class Structure(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if not self.open or self.open.pop() != tag:
             self.wrong.append(tag)
+
+
+def test_a_page_opened_on_another_day_than_the_charts_says_the_day() -> None:
+    later = examples.OPENED + timedelta(days=1)
+    told = result.view(
+        [shown(examples.VENTILATION_ASSESSED, State.ACTIVE)], zone=examples.ZONE, opened=later
+    )
+    assert told.opened.replace("\u00a0", " ") == "Opened 24 Nov 06:14"
+
+
+def test_whom_a_patient_is_compared_with_is_said_beside_the_figure() -> None:
+    place = section(examples.VENTILATION_ASSESSED).place
+    assert place is not None
+    assert place.short.endswith("of them: research patients, not this hospital's.")
+    assert "none is this hospital's" in place.whose
+
+
+def test_patients_of_a_sites_own_are_not_called_research_patients() -> None:
+    own = tuple(replace(each, name="st-elsewhere") for each in peers_of("ventilation-need"))
+    place = peers.place(0.2, own)
+    assert place is not None
+    assert "research" not in place.short + place.whose
+    assert "4480" in place.whose

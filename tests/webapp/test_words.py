@@ -117,7 +117,7 @@ def test_every_fault_a_person_can_meet_has_a_title_a_text_and_a_remedy() -> None
 
 
 def test_every_fault_a_program_can_meet_says_what_mends_it() -> None:
-    keys = {key for kind, (_, _, key) in errors.STATUS if kind is not LaunchRefused} | {errors.UNKNOWN[2]}
+    keys = {key for kind, (_, _, key) in errors.STATUS if not issubclass(kind, LaunchRefused)} | {errors.UNKNOWN[2]}
     keys |= {"too-many", "too-late", "malformed", "fault", *errors.HTTP.values()}
     for key in keys:
         assert say("en", f"error.{key}.caller").endswith(".")

@@ -11,7 +11,7 @@ from flask import render_template, url_for
 from inference.assessment import Assessment, State
 from webapp import result
 from webapp.gallery.registry import Face, Plate
-from webapp.gallery.stored import OPENED, PEERS, ZONE, stored
+from webapp.gallery.stored import OPENED, ZONE, peers_of, stored
 from webapp.writes import Write
 
 BANNER: Final = result.Banner("Whitfield, Marcus T.", date(1954, 3, 8), "male", "0048213")
@@ -118,7 +118,7 @@ def _shown(found: Assessment, state: State, place: int, each: dict[str, Any]) ->
         handout_url=NOWHERE,
         pdf_url=NOWHERE,
         values_url=NOWHERE,
-        peers=PEERS,
+        peers=peers_of(found.model),
         writes=writes,
     )
     return replace(bare, **each)
