@@ -12,7 +12,7 @@ import json
 import tomllib
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -91,6 +91,12 @@ def sign(gate: Gate, name: str, at: datetime, key: Ed25519PrivateKey) -> str:
     quoted = {"gate": gate.digest, "name": name, "at": at.isoformat(), "signature": signature}
     lines = [f"{label} = {json.dumps(value)}" for label, value in quoted.items()]
     return "\n".join([f"# approves {gate.name} at {gate.site}", "[[approvals]]", *lines, ""])
+
+
+def written(gate: Gate) -> str:
+    """`gate` as the `[[gates]]` entry of its site's file."""
+    told = {key: value for key, value in asdict(gate).items() if key != "site" and value != ""}
+    return "\n".join(["[[gates]]", *(f"{key} = {json.dumps(value)}" for key, value in told.items()), ""])
 
 
 def _entries(path: Path, name: str) -> Iterator[Mapping[str, Any]]:

@@ -2,13 +2,15 @@
 
 What is signed is the site, the week, the digest of the review, the decision with its sentences, the name and the
 moment; so a signature holds for no other week, no other figures and no other words. Signers' public keys are kept
-beside their signatures: a decision can be proven after its signers have left. Refuses, naming whom and why, every
-signature that must not be believed; one that is wrong refuses the whole.
+beside their signatures: a decision can be proven after its signers have left. What a decision changes at the doors is
+kept with it (`governance.resolutions`): it suspends at once, and another threshold waits for signed configuration.
+Refuses, naming whom and why, every signature that must not be believed; one that is wrong refuses the whole.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,20 +26,25 @@ from sqlalchemy import select
 from governance.approvals import Approver
 from governance.changes import Change, Changes
 from governance.errors import ReviewRefusal
+from governance.resolutions import EFFECTIVE, SUSPEND, THRESHOLD, Resolutions
 from governance.review import Review
 from governance.store import Store
 from governance.tables import changes, decisions
 
-CONTINUE, SUSPEND, THRESHOLD, RETRAIN, OTHER = "continue", "suspend", "change-threshold", "retrain", "other"
+CONTINUE, RETRAIN, OTHER = "continue", "retrain", "other"
 KINDS: Final = (CONTINUE, SUSPEND, THRESHOLD, RETRAIN, OTHER)
 KIND: Final = "reviewed"  # of the line in the change log
 SIGNERS: Final = 2  # different people, where the site names no roles
 LONGEST: Final = 2000  # characters of a sentence
+PART: Final = 60  # of a gate's name
+_SHARE: Final = re.compile(r"0\.[0-9]{1,9}")
 _KEYS: Final = ("site", "week", "review", "kind", "model", "sentence", "impact", "name", "at", "signature")
+_OF_THRESHOLDS: Final = ("gate", "threshold")  # in a signature under a decision of this kind alone
+_FIRST: Final = ("impact", "kind", "model", "review", "sentence", "site", "week")  # what every signature is of
 IMPACT: Final = {  # what a decision does by itself: said where its makers say nothing else
     CONTINUE: "Nothing changes.",
-    SUSPEND: "Takes effect when the site's file says suspended; answers are then recorded and not shown.",
-    THRESHOLD: "Takes effect when the site's gate file has the new threshold and two approvers have signed it.",
+    SUSPEND: "Takes effect at once: answers are recorded and not shown until the gate opens on approvals given since.",
+    THRESHOLD: "Not in force until the site's gate file has the new threshold and two approvers have signed it.",
     RETRAIN: "The version in use stays until another has earned its own place in silence.",
     OTHER: "As described.",
 }
@@ -45,7 +52,11 @@ IMPACT: Final = {  # what a decision does by itself: said where its makers say n
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is decided about a week. `model` is "" for all of them; `sentence` says what, `impact` what it does."""
+    """What is decided about a week. `model` is "" for all of them; `sentence` says what, `impact` what it does.
+
+    A decision to change a threshold names the `gate` (model/outcome, or model/outcome/unit) and the `threshold`,
+    a share written as "0.25".
+    """
 
     site: str
     week: str
@@ -54,6 +65,8 @@ class Decision:
     sentence: str
     impact: str = ""
     model: str = ""
+    gate: str = ""
+    threshold: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +96,8 @@ def sign(decision: Decision, name: str, at: datetime, key: Ed25519PrivateKey) ->
     _check(decision)
     made = b64encode(key.sign(_message(decision, name, at))).decode()
     told = {**asdict(decision), "name": name, "at": at.isoformat(), "signature": made}
-    lines = [f"{label} = {json.dumps(told[label])}" for label in _KEYS]
+    more = [label for label in _OF_THRESHOLDS if told[label]]
+    lines = [f"{label} = {json.dumps(told[label])}" for label in (*_KEYS, *more)]
     said = f"# {name}: {decision.kind}, week {decision.week} of {decision.site}"
     return "\n".join([said, "[[signatures]]", *lines, ""])
 
@@ -95,9 +109,10 @@ def read(texts: Iterable[str]) -> tuple[tuple[Decision, Mapping[str, Any]], ...]
         try:
             entries = tomllib.loads(text)["signatures"]
             for entry in entries:
-                if set(entry) != set(_KEYS) or not all(isinstance(value, str) for value in entry.values()):
+                strange = set(entry) - {*_KEYS, *_OF_THRESHOLDS} or set(_KEYS) - set(entry)
+                if strange or not all(isinstance(value, str) for value in entry.values()):
                     raise ValueError
-                of = {name: entry[name] for name in Decision.__dataclass_fields__}
+                of = {name: entry.get(name, "") for name in Decision.__dataclass_fields__}
                 found.append((Decision(**of), entry))
         except (KeyError, TypeError, ValueError):
             keys = ", ".join(_KEYS)
@@ -163,11 +178,15 @@ class Decisions:
         new_id: Callable[[], str] = lambda: str(uuid4()),
     ) -> None:
         self._store, self._log, self._clock, self._new_id = store, log, clock, new_id
+        self._resolutions = Resolutions(store)
 
     def record(
         self, decision: Decision, signatures: Sequence[Signature], roles: Sequence[str]
     ) -> tuple[Decided, Change]:
-        """Keep a verified decision and its line, in one transaction. Raises ReviewRefusal for a decided week."""
+        """Keep a verified decision, its line and what it changes, in one transaction.
+
+        Raises ReviewRefusal for a decided week.
+        """
         if missing := lacking(signatures, roles):
             raise ReviewRefusal(f"nothing was recorded: not signed by {', '.join(missing)}")
         now = self._clock()
@@ -188,6 +207,8 @@ class Decisions:
             }
             if not self._store.insert_once(connection, decisions, row, ("tenant", "week")):
                 raise ReviewRefusal(f"week {decision.week} of {decision.site} is decided already; nothing was recorded")
+            if decision.kind in EFFECTIVE:
+                self._resolutions.keep(connection, **_resolved(decision, signatures, now, line.number))
         return Decided(decision, tuple(signatures), now, line.number, ()), line
 
     def of(self, tenant: str, week: str) -> Decided | None:
@@ -213,9 +234,29 @@ def _decided(row: Any) -> Decided:
     return Decided(decision, made, row["at"], row["line"], tuple(doubts))
 
 
+def _resolved(decision: Decision, signatures: Sequence[Signature], at: datetime, line: int) -> Mapping[str, Any]:
+    """The decision as the doors read it."""
+    model, outcome, unit = [*decision.gate.split("/", 2), "", "", ""][:3]
+    return {
+        "tenant": decision.site,
+        "kind": decision.kind,
+        "model": model or decision.model,
+        "outcome": outcome,
+        "care_unit": unit,
+        "threshold": float(decision.threshold) if decision.threshold else None,
+        "at": at,
+        "week": decision.week,
+        "line": line,
+        "people": ", ".join(f"{each.name} ({each.role})" for each in signatures),
+        "roles": ", ".join(each.role for each in signatures),
+        "sentence": decision.sentence,
+    }
+
+
 def _line(decision: Decision, signatures: Sequence[Signature], roles: Sequence[str]) -> Change:
     """The decision under the three headings of a change control plan."""
-    about = decision.model or "all models"
+    about = decision.gate or decision.model or "all models"
+    to = f" to {decision.threshold}" if decision.threshold else ""
     people = ", ".join(f"{each.name} ({each.role})" for each in signatures)
     asked = f"roles asked for: {', '.join(roles)}" if roles else f"asked for: {SIGNERS} named people"
     proofs = ", ".join(f"{each.name} {each.at.isoformat()} {each.signature[:16]}" for each in signatures)
@@ -223,7 +264,7 @@ def _line(decision: Decision, signatures: Sequence[Signature], roles: Sequence[s
         decision.site,
         KIND,
         people,
-        f"Week {decision.week}, {about}: {decision.kind}. {decision.sentence}",
+        f"Week {decision.week}, {about}: {decision.kind}{to}. {decision.sentence}",
         f"Decided on the weekly review of digest {decision.review}, each signer with a key of their own ({asked}). "
         f"{proofs}.",
         decision.impact or IMPACT[decision.kind],
@@ -237,6 +278,20 @@ def _check(decision: Decision) -> None:
         raise ReviewRefusal("a decision says in a sentence what is decided and why")
     if any(len(each) > LONGEST or "\x00" in each for each in (decision.sentence, decision.impact, decision.model)):
         raise ReviewRefusal(f"a decision's sentences have at most {LONGEST} characters and hold no NUL")
+    if decision.kind == THRESHOLD:
+        _check_threshold(decision)
+    elif decision.gate or decision.threshold:
+        raise ReviewRefusal(f"a gate and a threshold are decided by '{THRESHOLD}' alone")
+
+
+def _check_threshold(decision: Decision) -> None:
+    parts = decision.gate.split("/", 2)
+    if len(parts) < 2 or not all(parts) or any(len(part) > PART for part in parts) or "\x00" in decision.gate:
+        raise ReviewRefusal(f"'{THRESHOLD}' names a gate: model/outcome, or model/outcome/unit")
+    if decision.model not in ("", parts[0]):
+        raise ReviewRefusal(f"the gate {decision.gate} is not of the model {decision.model}")
+    if not _SHARE.fullmatch(decision.threshold) or not 0 < float(decision.threshold) < 1:
+        raise ReviewRefusal(f"'{THRESHOLD}' gives the new threshold as a share between 0 and 1, such as 0.25")
 
 
 def _believed(
@@ -272,4 +327,6 @@ def _holds(decision: Decision, made: Signature) -> bool:
 
 def _message(decision: Decision, name: str, at: datetime) -> bytes:
     told = asdict(decision)
-    return json.dumps(["ordertime/review/1", *(told[key] for key in sorted(told)), name, at.isoformat()]).encode()
+    kind = "ordertime/review/2" if decision.gate else "ordertime/review/1"  # as it was before gates were named
+    keys = (*_FIRST, *_OF_THRESHOLDS) if decision.gate else _FIRST
+    return json.dumps([kind, *(told[key] for key in keys), name, at.isoformat()]).encode()

@@ -4,7 +4,8 @@ A gate is of one model's outcome, in one unit or ("") in the whole site. It open
 *bounds* of the figures within the limits, enough positives and days, no subgroup far behind, two approvals. It
 closes by itself when what is live leaves them: then the *figures* count over the last `window` days, since a
 bound over so few would close it by chance; a window without any outcome closes it too, for nobody is looking.
-After a suspension it opens again as it did at first, on what was recorded since, with approvals given since.
+After a suspension it opens again as it did at first, on what was recorded since, with approvals given since;
+also after one that people decided (`governance.resolutions`), which stands above what the site's file asks for.
 """
 
 from __future__ import annotations
@@ -121,11 +122,15 @@ def missing_approvals(approvals: Iterable[Approved], since: datetime | None) -> 
     return () if len(people) >= APPROVERS else (Shortfall("approvals", len(people), None, None, APPROVERS),)
 
 
-def decided(asked: State, before: State, missing: Iterable[Shortfall]) -> State:
-    """The state that follows from what the site asks for, what it was `before`, and what is missing."""
+def decided(asked: State, before: State, missing: Iterable[Shortfall], *, suspended: bool = False) -> State:
+    """The state that follows from what the site asks for, what it was `before`, and what is missing.
+
+    `suspended`: people decided so. Then whatever the site asks for waits for approvals given since.
+    """
+    short = tuple(missing)
     if asked is not State.ACTIVE:
-        return asked
-    if not tuple(missing):
+        return State.SUSPENDED if suspended and any(each.code == "approvals" for each in short) else asked
+    if not short:
         return State.ACTIVE
     return State.SUSPENDED if before in (State.ACTIVE, State.SUSPENDED) else State.SILENT
 

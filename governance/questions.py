@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from governance.equity import FOUR_FIFTHS
+from governance.resolutions import THRESHOLD
 
 DATA_WRONG: Final = "data-wrong"
 Question = Mapping[str, Any]
@@ -16,7 +17,8 @@ Question = Mapping[str, Any]
 
 def questions(body: Mapping[str, Any]) -> list[Question]:
     """The open questions of a review's body, in the order of its sections."""
-    return [*_of_models(body), *_of_gates(body), *_of_cards(body), *_of_alarms(body), *_of_weeks(body)]
+    parts = (_of_models, _of_gates, _of_decisions, _of_cards, _of_alarms, _of_weeks)
+    return [question for part in parts for question in part(body)]
 
 
 def _of_models(body: Mapping[str, Any]) -> Iterator[Question]:
@@ -55,6 +57,15 @@ def _of_gates(body: Mapping[str, Any]) -> Iterator[Question]:
     for gate in body["gates"]:
         if gate["state"] == "suspended":
             yield {"code": "suspended", **{key: gate[key] for key in ("model", "outcome", "care_unit", "since")}}
+
+
+def _of_decisions(body: Mapping[str, Any]) -> Iterator[Question]:
+    for made in body.get("decided", ()):
+        told = {key: made[key] for key in ("week", "line", "at")}
+        if made["kind"] == THRESHOLD:
+            yield {"code": "not-in-force", "gate": made["gate"], "threshold": made["threshold"], **told}
+        else:
+            yield {"code": "suspended-by", "model": made["model"], "people": made["people"], **told}
 
 
 def _of_cards(body: Mapping[str, Any]) -> Iterator[Question]:

@@ -31,8 +31,11 @@ from governance.columns import card as _card
 from governance.columns import identity as _identity
 from governance.columns import metadata as metadata
 from governance.columns import pseudonym as _pseudonym
+from governance.review_tables import code_maps as code_maps
 from governance.review_tables import decisions as decisions
 from governance.review_tables import equity_audits as equity_audits
+from governance.review_tables import resolutions as resolutions
+from governance.review_tables import resolutions_in_force as resolutions_in_force
 from governance.review_tables import reviews as reviews
 from governance.unit_tables import forecasts as forecasts
 from governance.unit_tables import measures as measures
@@ -222,6 +225,7 @@ outcomes = Table(
     *(Column(name, String(60), nullable=False) for name in TRAITS),  # "": not known
     UniqueConstraint("assessment_id", "outcome", "source", name="uq_outcomes_settled_once"),
     Index("ix_outcomes_by_moment", "tenant", "model", "outcome", "as_of", "id"),
+    Index("ix_outcomes_by_record", "tenant", "model", "outcome", "version", "recorded_at"),
 )
 
 # What a rule could not settle of a prediction, and why: it waits for a person until a review stands in `outcomes`.

@@ -22,7 +22,8 @@ from governance.figures import Gathering, figures
 from governance.ledger import Ledger
 from governance.outcomes import EARLY, NO, UNKNOWN, YES, Labelled, Outcomes
 from governance.questions import questions
-from governance.readings import Readings
+from governance.readings import Readings, holds
+from governance.resolutions import Resolution
 from governance.review import Reviews
 from governance.series import Cases
 from governance.store import Store
@@ -87,6 +88,7 @@ def compiled(books: Books, asked: Asked, *, now: datetime, why: Why) -> Mapping[
         "made_at": now.isoformat(),
         "models": models,
         "gates": _gates(books, asked),
+        "decided": _decided(books, asked),
         **_cards(books, span),
         "alarms": _alarms(books, span),
         "clarity": _clarity(books, asked),
@@ -226,6 +228,25 @@ def _gates(books: Books, asked: Asked) -> list[dict[str, Any]]:
                     }
                 )
     return told_of
+
+
+def _decided(books: Books, asked: Asked) -> list[dict[str, Any]]:
+    """Earlier decisions that still wait, or stand: thresholds not in force, and suspensions no gate has ended."""
+    book = books.readings.resolutions
+    told_of = [_resolved(each) for each in book.open(asked.tenant)]
+    for model in asked.models:
+        gates = books.readings.gates(asked.tenant, model)
+        last = [books.readings.last(asked.tenant, model, *gate) for gate in gates] or [None]
+        made = book.suspension(asked.tenant, model)
+        if made is not None and any(holds(made, each) for each in last):
+            told_of.append(_resolved(made) | {"model": model})
+    return told_of
+
+
+def _resolved(made: Resolution) -> dict[str, Any]:
+    told = asdict(made) | {"at": made.at.isoformat(), "gate": made.gate}
+    del told["id"], told["tenant"]
+    return told
 
 
 def _cards(books: Books, span: Span) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from governance.approvals import SiteGates
 from governance.changes import Change, Changes
 from governance.figures import Days, Figures, days_of, figures
 from governance.gate import (
+    APPROVERS,
     Approved,
     Gate,
     Shortfall,
@@ -26,7 +27,8 @@ from governance.gate import (
 )
 from governance.operating import proposed, trade_off
 from governance.outcomes import Labelled, Outcomes
-from governance.readings import Reading, Readings
+from governance.readings import Reading, Readings, holds
+from governance.resolutions import IN_FORCE, Resolution
 from inference.assessment import State
 
 UNSHOWN: Final = frozenset({State.SILENT.value, State.SUSPENDED.value})
@@ -65,6 +67,10 @@ def _weighed(
     same = last is not None and last.version == gate.version
     before = last.state if last is not None and same else State.SILENT
     since = last.since if last is not None and same else now
+    ordered = memory.readings.resolutions.suspension(tenant, gate.model)
+    stands = holds(ordered, last)
+    if ordered is not None and stands:  # people suspended it, at once and whatever it was
+        before, since, same = State.SUSPENDED, ordered.at, True
     approvals = site.approved[gate.digest]
     live = before is State.ACTIVE
     suspended = since if before is State.SUSPENDED else None
@@ -74,7 +80,7 @@ def _weighed(
     if live and now - since < timedelta(days=gate.window):  # too soon for anybody to be blind
         short = tuple(each for each in short if each.code != "blind")
     short = (*short, *missing_approvals(approvals, suspended))
-    state = decided(asked, before, short)
+    state = decided(asked, before, short, suspended=stands)
     reading = Reading(
         tenant=tenant,
         model=gate.model,
@@ -85,12 +91,33 @@ def _weighed(
         state=state,
         since=since if same and state is before else now,
         gate=gate.digest,
-        body=_body(gate, asked, days, found, short, approvals, site.refused, live),
+        body=_body(gate, asked, days, found, short, approvals, site.refused, live)
+        | {"suspension": _taken_account(ordered, stands and state is State.SUSPENDED)},
     )
     memory.readings.keep(reading)
     for line in _lines(reading, last, before, short, approvals):
         memory.changes.add(line)
+    if not missing_approvals(approvals, None):
+        _in_force(memory, reading, gate)
     return reading
+
+
+def _taken_account(ordered: Resolution | None, stands: bool) -> dict[str, Any] | None:
+    if ordered is None:
+        return None
+    told = {"id": ordered.id, "at": ordered.at.isoformat(), "week": ordered.week, "line": ordered.line}
+    return told | {"people": ordered.people, "sentence": ordered.sentence, "stands": stands}
+
+
+def _in_force(memory: Memory, reading: Reading, gate: Gate) -> None:
+    """Say in the log that a decided threshold is now that of the signed configuration."""
+    for each in memory.readings.resolutions.open(reading.tenant):
+        if each.gate == gate.name and each.threshold == gate.threshold:
+            text = f"{gate.name}: threshold {gate.threshold} in force, as decided about week {each.week}."
+            how = f"Line {each.line} decided it; the gate file has it, and {APPROVERS} approvers signed it."
+            impact = f"The doors go by it where the gate is open; the state is {reading.state.value}."
+            line = Change(reading.tenant, IN_FORCE, BY, text, how, impact)
+            memory.readings.resolutions.came_into_force(each, reading.at, memory.changes, line)
 
 
 def _rows(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from inference.assessment import State
@@ -88,6 +89,7 @@ class Model:
     name: str
     version: str
     state: str
+    suspended: tuple[str, ...]
     demonstration: bool
     foremost: str
     limits: tuple[str, ...]
@@ -120,8 +122,10 @@ def view(
     states: Mapping[str, Collection[State]],
     address: Callable[[str, str], str] = "/about/{}/{}.svg".format,
     card_of: Callable[[str], str] = "/models/{}/card".format,
+    suspended: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> AboutView:
-    """The page for all models. `cards` holds "card" and "evaluation" by model, `states` where each stands.
+    """The page for all models. `cards` holds "card" and "evaluation" by model, `states` where each stands, `suspended`
+    the decisions by which it is suspended, in words.
 
     `address` makes the address of a drawing from the model and the drawing's name, `card_of` that of a model's card.
     """
@@ -135,7 +139,10 @@ def view(
         folded_title=say("en", "about.folded"),
         no_limits=say("en", "about.no-limits"),
         models=tuple(
-            _model(name, manifest, cards.get(name, {}), states.get(name, ()), address, card_of(name))
+            _model(
+                *(name, manifest, cards.get(name, {}), states.get(name, ())),
+                *(address, card_of(name), suspended.get(name, ())),
+            )
             for name, manifest in manifests.items()
         ),
     )
@@ -154,6 +161,7 @@ def _model(
     states: Collection[State],
     address: Callable[[str, str], str],
     card_url: str,
+    suspended: Sequence[str],
 ) -> Model:
     card, evaluation = files.get("card", {}), files.get("evaluation", {})
     titles = [say("en", f"states.{State(state).value}.title") for state in states]
@@ -166,6 +174,7 @@ def _model(
         name=say("en", f"models.{name}.name"),
         version=str(manifest.get("version", "")),
         state=say("en", "about.state", n=len(titles), states=words.listed(titles)) if titles else "",
+        suspended=tuple(suspended),
         demonstration=State.DEMONSTRATION in states,
         foremost=shown(card[FOREMOST]) if card.get(FOREMOST) else "",
         limits=tuple(_limits(card)),

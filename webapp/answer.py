@@ -27,6 +27,7 @@ from webapp import (
     question,
     reasons,
     supposing,
+    suspended,
     words,
     writes,
 )
@@ -61,6 +62,7 @@ class Shown:
     values_url: str = ""  # the page of all values read
     peers: tuple[peers.PeerSet, ...] = ()  # whom this version was tried on
     writes: tuple[Write, ...] = ()  # what can be written to the chart, and what was
+    suspension: suspended.Decision | None = None  # by which the model is suspended
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ def section(each: Shown, person: Mapping[str, str], zone: tzinfo) -> Section:
         unusual=bool(question.suffix(found)),
         asking=_asking(each) if visible and found.predictions and each.ask_url else None,
         version=found.version,
-        state=state_view(each.state),
+        state=state_view(each.state, suspended.page(each.suspension, zone) if each.suspension else ""),
         status=found.status.value,
         glance=glance.lines(found, zone, visible=visible, backed=backed),
         status_title=_standing(found),
@@ -344,11 +346,10 @@ def _members(found: Assessment) -> Members | None:
     return Members(text, charts.members_strip(p.members))
 
 
-def state_view(state: State) -> StateView:
-    """What a state lets a model do, in words."""
-    return StateView(
-        state.value, say("en", f"states.{state.value}.title"), say("en", f"states.{state.value}.text")
-    )
+def state_view(state: State, decided: str = "") -> StateView:
+    """What a state lets a model do, in words; those of a decision where it came by one."""
+    title, text = say("en", f"states.{state.value}.title"), say("en", f"states.{state.value}.text")
+    return StateView(state.value, title, decided or text)
 
 
 def _status_text(status: Status) -> str:

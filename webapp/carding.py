@@ -65,7 +65,7 @@ def _here(rooms: Rooms, tenant: Tenant, model: str, measure: Measure | None) -> 
         id=tenant.id,
         name=tenant.name,
         zone=words.zone_of(tenant.time_zone),
-        state=standing.state(tenant.models[model].state, reading, asked.version, now),
+        state=standing.at_site(rooms.readings, tenant, model, asked.version, (asked.outcome, ""), now),
         outcome=asked.outcome,
         threshold=asked.threshold,
         measure=None if measure is None else measure.body,

@@ -13,7 +13,7 @@ from datetime import tzinfo
 from typing import Any, Final
 
 from inference.assessment import Assessment, Phrase, Prediction, Reason, RuleResult, Score, State, Status
-from webapp import bedside, nextdraw, question, reasons, words
+from webapp import bedside, nextdraw, question, reasons, suspended, words
 from webapp.answer import WITHHELD, compared, family, interval
 from webapp.words import say
 
@@ -46,6 +46,7 @@ def card(
     source_label: str = "Ordertime",
     say_insufficient: bool = True,
     suspension_said: bool = False,
+    suspension: suspended.Decision | None = None,
     overrides: Sequence[str] = OVERRIDES,
     own_overrides: Sequence[tuple[str, str, str]] = (),
     suggestions: Sequence[Mapping[str, Any]] = (),
@@ -56,10 +57,9 @@ def card(
     A prediction speaks at `threshold` and above (as a warning from `warn_at`, as critical from `critical_at`,
     which a site must have agreed to), and that a model and its rule disagree; both only in the states
     demonstration and active. A rule-in or rule-out and a NEWS2 of 7 or more speak in every state, and a rule-in or
-    such a NEWS2 is a warning whatever number stands beside it. That a model is suspended is said
-    unless `suspension_said`: once a user and day. `overrides` are codes of ours,
-    `own_overrides` the site's (code, system, words); `suggestions` are whole, `selection` is "any" or
-    "at-most-one".
+    such a NEWS2 is a warning whatever number stands beside it. That a model is suspended is said unless
+    `suspension_said`: once a user and day; by whom, where `suspension` decided it. `overrides` are codes of ours,
+    `own_overrides` the site's (code, system, words); `suggestions` are whole, `selection` "any" or "at-most-one".
     """
     site = words.zone_of(zone)
     said = (
@@ -72,7 +72,7 @@ def card(
     body: dict[str, Any] = {
         "uuid": uuid,
         "summary": shortened(f"{say('en', 'card.demonstration') if demonstration else ''}{summary}"),
-        "detail": _detail(found, state, site),
+        "detail": _detail(found, state, site, suspension),
         "indicator": _indicator(found, kind, warn_at, critical_at),
         "source": {
             "label": source_label,
@@ -259,12 +259,13 @@ def _indicator(found: Assessment, kind: str, warn_at: float | None, critical_at:
     return "warning" if {kind, beside[1] if beside else ""} & URGENT else "info"
 
 
-def _detail(found: Assessment, state: State, zone: tzinfo) -> str:
+def _detail(found: Assessment, state: State, zone: tzinfo, by: suspended.Decision | None) -> str:
     blocks: list[str] = []
     if state is State.DEMONSTRATION:
         blocks.append(say("en", "card.demonstration-detail"))
     if state is State.SUSPENDED:
-        blocks.append(say("en", "card.suspended-detail"))
+        told = suspended.card(plain(by.people), plain(by.sentence), by, zone) if by is not None else ""
+        blocks.append(told or say("en", "card.suspended-detail"))
     if state not in WITHHELD:
         blocks += _prediction_detail(found, zone)
     if state not in WITHHELD and found.missing:

@@ -14,9 +14,10 @@ from ehr.laboratory import completed
 from ehr.tenants import ModelPolicy, Tenant
 from governance.ledger import Ledger
 from governance.readings import Readings
+from governance.resolutions import Resolution
 from inference import gates
 from inference.assess import assess
-from inference.assessment import TROPONIN, VENTILATION, Assessment
+from inference.assessment import TROPONIN, VENTILATION, Assessment, State
 from inference.chart import Chart, Record
 from inference.model import Model
 from inference.supposed import ahead, supposed
@@ -43,11 +44,15 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class Consultation:
-    """One model's answer, as recorded: what is shown is what the ledger holds."""
+    """One model's answer, as recorded: what is shown is what the ledger holds.
+
+    `suspension`: the decision by which the model is suspended, None where it was not people who did it.
+    """
 
     id: str
     assessment: Assessment
     policy: ModelPolicy
+    suspension: Resolution | None = None
 
 
 def consult(
@@ -117,4 +122,6 @@ def _remembered(
         state=policy.state,
         threshold=policy.threshold,
     )
-    return Consultation(kept.id, kept.assessment, policy)
+    suspended = policy.state is State.SUSPENDED
+    by = standing.suspension(readings, occasion.tenant, assessment.model, gate) if suspended else None
+    return Consultation(kept.id, kept.assessment, policy, by)

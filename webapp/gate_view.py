@@ -5,7 +5,7 @@ A face: what a weighing kept goes in, words come out; nothing is computed again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Final
@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from inference.assessment import State
 from webapp import shares, words
+from webapp.history_view import HistoryView
 from webapp.tradeoff import LINES, trade_off
 from webapp.words import say
 
@@ -57,10 +58,25 @@ class GateView:
     proposal: str
     approvals: tuple[str, ...]
     refused: tuple[str, ...]
+    waiting: tuple[Any, ...]
+    history: HistoryView | None
 
 
-def view(body: Mapping[str, Any], state: State, since: datetime, at: datetime, zone: tzinfo) -> GateView:
-    """The gate whose weighing at `at` kept `body`; `state` is what the doors go by since `since`."""
+def view(
+    body: Mapping[str, Any],
+    state: State,
+    since: datetime,
+    at: datetime,
+    zone: tzinfo,
+    *,
+    decided: str = "",
+    waiting: Sequence[Any] = (),
+    history: HistoryView | None = None,
+) -> GateView:
+    """The gate whose weighing at `at` kept `body`; `state` is what the doors go by since `since`.
+
+    `decided` says who suspended it where people did; `waiting` are thresholds that are decided and not in force.
+    """
     gate, found = body["gate"], body["figures"]
     unit = gate["care_unit"] or say("en", "gate.whole-site")
     name = say(
@@ -80,7 +96,7 @@ def view(body: Mapping[str, Any], state: State, since: datetime, at: datetime, z
         name=name,
         state=say("en", f"states.{state.value}.title"),
         code=state.value,
-        state_text=say("en", f"gate.state-{state.value}", since=words.moment(since, zone)),
+        state_text=decided or say("en", f"gate.state-{state.value}", since=words.moment(since, zone)),
         weighed=say("en", "gate.weighed", at=words.moment(at, zone), version=gate["version"]),
         period=" ".join(
             part for part in (say("en", f"gate.{'live' if body['live'] else 'quiet'}"), period) if part
@@ -96,6 +112,8 @@ def view(body: Mapping[str, Any], state: State, since: datetime, at: datetime, z
         proposal=_proposal(body),
         approvals=tuple(_approval(each, zone) for each in body["approvals"]),
         refused=tuple(body["refused"]),
+        waiting=tuple(waiting),
+        history=history,
     )
 
 

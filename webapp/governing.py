@@ -5,12 +5,15 @@ Holds no patient's data and so needs no visit: that everybody can see a model's 
 
 from __future__ import annotations
 
+from datetime import tzinfo
+
 from flask import Blueprint, Flask, Response, make_response, render_template
 
 from ehr.errors import NotFound, UnknownIssuer
 from ehr.tenants import Tenant
-from inference.assessment import State
-from webapp import gate_view, standing, words
+from governance.history import Past, by_week
+from governance.readings import Reading
+from webapp import deciding, gate_view, history_view, standing, suspended, words
 from webapp.rooms import Rooms, here
 from webapp.words import say
 
@@ -24,40 +27,82 @@ def install(app: Flask) -> None:
 
 @door.get("/gate/<site>")
 def gate(site: str) -> Response:
-    """The gates of one site as they were last weighed."""
+    """The gates of one site as they were last weighed, what people decided over them, and how they stood by week."""
     rooms = here()
     try:
         tenant = rooms.tenants.by_id(site)
     except UnknownIssuer:
         raise NotFound("no site of this id is configured here", "gate") from None
-    views = [view for model in rooms.models for view in _views(rooms, tenant, model)]
-    ungated = [
-        say(
-            "en",
-            "gate.ungated",
-            model=say("en", f"models.{name}.name"),
-            state=_state(tenant.models[name].state),
-        )
-        for name in rooms.models
-        if not rooms.readings.gates(tenant.id, name)
+    weighed = {name: _readings(rooms, tenant, name) for name in rooms.models}
+    views = [_view(rooms, tenant, reading) for found in weighed.values() for reading in found]
+    names = {reading.gate_name for found in weighed.values() for reading in found}
+    zone = words.zone_of(tenant.time_zone)
+    others = [
+        deciding.waiting(rooms, tenant, made, None, zone)
+        for made in rooms.readings.resolutions.open(tenant.id)
+        if made.gate not in names
     ]
+    ungated = [_ungated(rooms, tenant, name) for name, found in weighed.items() if not found]
     return make_response(
-        render_template("gate.html", site=tenant.name, gates=views, ungated=ungated, say=say)
+        render_template(
+            "gate.html", site=tenant.name, gates=views, ungated=ungated, others=others, say=say
+        )
     )
 
 
-def _views(rooms: Rooms, tenant: Tenant, model: str) -> list[gate_view.GateView]:
-    """One view a gate; the state is what the doors go by now, which may be stricter than what was weighed."""
-    zone, views = words.zone_of(tenant.time_zone), []
-    for outcome, unit in rooms.readings.gates(tenant.id, model):
-        reading = rooms.readings.last(tenant.id, model, outcome, unit)
-        if reading is not None:
-            now = standing.state(
-                tenant.models[model].state, reading, rooms.models[model].version, rooms.clock()
-            )
-            views.append(gate_view.view(reading.body, now, reading.since, reading.at, zone))
-    return views
+def _readings(rooms: Rooms, tenant: Tenant, model: str) -> list[Reading]:
+    """The last reading of each gate of a model."""
+    gates = rooms.readings.gates(tenant.id, model)
+    found = (rooms.readings.last(tenant.id, model, outcome, unit) for outcome, unit in gates)
+    return [each for each in found if each is not None]
 
 
-def _state(asked: State) -> str:
-    return say("en", f"states.{(State.SILENT if asked is State.ACTIVE else asked).value}.short")
+def _view(rooms: Rooms, tenant: Tenant, reading: Reading) -> gate_view.GateView:
+    """One gate; the state is what the doors go by now, which may be stricter than what was weighed."""
+    zone, now = words.zone_of(tenant.time_zone), rooms.clock()
+    where = (reading.outcome, reading.care_unit)
+    made = standing.suspension(rooms.readings, tenant, reading.model, where)
+    state = standing.at_site(rooms.readings, tenant, reading.model, rooms.models[reading.model].version, where, now)
+    waits = [
+        deciding.waiting(rooms, tenant, each, reading, zone)
+        for each in rooms.readings.resolutions.open(tenant.id)
+        if each.gate == reading.gate_name
+    ]
+    past = by_week(rooms.readings, (tenant.id, reading.model, *where), zone, now, stale=standing.STALE)
+    return gate_view.view(
+        reading.body,
+        state,
+        reading.since if made is None else made.at,
+        reading.at,
+        zone,
+        decided="" if made is None else suspended.gate(made, zone),
+        waiting=waits,
+        history=history_view.view([_week(each, zone) for each in past]),
+    )
+
+
+def _week(past: Past, zone: tzinfo) -> history_view.Week:
+    return history_view.week(
+        past.week.name,
+        past.week.monday,
+        past.week.sunday,
+        past.state,
+        past.reading.body,
+        zone,
+        weighed=past.weighed,
+        stale=past.stale,
+        decision=past.suspension,
+        moves=[(each.at, each.state) for each in past.moves],
+    )
+
+
+def _ungated(rooms: Rooms, tenant: Tenant, model: str) -> str:
+    """A model without a gate: what it may do, and who suspended it where somebody did."""
+    known = rooms.models[model]
+    gate, now = (known.outcomes[-1], ""), rooms.clock()
+    state = standing.at_site(rooms.readings, tenant, model, known.version, gate, now)
+    told = say(
+        "en", "gate.ungated", model=say("en", f"models.{model}.name"), state=say("en", f"states.{state.value}.short")
+    )
+    made = standing.suspension(rooms.readings, tenant, model, gate)
+    return told if made is None else f"{told} {suspended.gate(made, words.zone_of(tenant.time_zone))}"

@@ -67,8 +67,11 @@ def key(out: Path) -> None:
 @click.option(
     "--key", "private", required=True, type=click.Path(path_type=Path, exists=True), help="Private key."
 )
+@click.option(
+    "--threshold", type=float, help="Sign the gate as it will be with this threshold.  [default: as configured]"
+)
 @with_appcontext
-def sign_one(site: str, name: str, approver: str, private: Path) -> None:
+def sign_one(site: str, name: str, approver: str, private: Path, threshold: float | None) -> None:
     """Print the approval of the gate NAME (model/outcome, or model/outcome/unit) of SITE, to add to its file."""
     rooms = here()
     try:
@@ -78,6 +81,10 @@ def sign_one(site: str, name: str, approver: str, private: Path) -> None:
         raise click.ClickException(str(error)) from None
     if found is None:
         raise click.ClickException(f"{site} has no gate '{name}'")
+    if threshold is not None:
+        if not 0 < threshold < 1:
+            raise click.ClickException("a threshold is a share between 0 and 1, such as 0.25")
+        found = replace(found, threshold=threshold)
     click.echo(sign(found, approver, rooms.clock().replace(microsecond=0), own))
 
 

@@ -7,8 +7,9 @@ from flask import Blueprint, Flask, Response, make_response, render_template, ur
 from ehr.errors import NotFound
 from inference.assessment import State
 from webapp import about as card_face
-from webapp import standing
+from webapp import standing, suspended, words
 from webapp.rooms import Rooms, here
+from webapp.words import say
 
 door = Blueprint("models", __name__)
 
@@ -30,6 +31,7 @@ def about() -> Response:
         states,
         lambda model, plot: url_for("models.drawing", model=model, plot=plot),
         lambda model: url_for("model_cards.of_no_site", model=model),
+        {name: _suspended(rooms, name) for name in rooms.models},
     )
     return make_response(render_template("about.html", view=view))
 
@@ -45,6 +47,17 @@ def _states(rooms: Rooms, name: str) -> list[State]:
         ).values()
     }
     return sorted(found) or [State.SILENT]
+
+
+def _suspended(rooms: Rooms, name: str) -> list[str]:
+    """Who suspended the model where, when and why: the decisions that stand, by site."""
+    told, outcome = [], rooms.models[name].outcomes[-1]
+    for tenant in rooms.tenants:
+        made = standing.suspended_since(rooms.readings, tenant, name, outcome, standing.EVER)
+        if made is not None:
+            said = suspended.brief(made, words.zone_of(tenant.time_zone))
+            told.append(say("en", "suspension.at-site", site=tenant.name, said=said))
+    return told
 
 
 @door.get("/about/<model>/<plot>.svg")

@@ -46,6 +46,8 @@ STAGES = Histogram(
 CARDS = Counter("ordertime_cards_total", "Hook answers, by service and what was said", ["service", "said"])
 FOREIGN = Counter("ordertime_foreign_rows_total", "Rows of another patient, dropped", ["door"])
 
+WHY = 200  # characters of a decision's sentence in a label
+
 log = structlog.get_logger()
 
 
@@ -102,6 +104,9 @@ def metrics() -> Response:
     lines += "# HELP ordertime_model_state 1 for the state a model has at a tenant\n"
     lines += "# TYPE ordertime_model_state gauge\n"
     lines += "".join(_model_states(here()))
+    lines += "# HELP ordertime_model_suspended_since Unix time of a signed decision that keeps a model suspended\n"
+    lines += "# TYPE ordertime_model_suspended_since gauge\n"
+    lines += "".join(_suspensions(here()))
     for name, count in here().ledger.counts().items():
         lines += f"# TYPE ordertime_ledger_{name} gauge\nordertime_ledger_{name} {count}\n"
     return Response(lines, mimetype=CONTENT_TYPE_LATEST)
@@ -118,6 +123,23 @@ def _model_states(rooms: Rooms) -> Iterator[str]:
                 where = f'tenant="{tenant.id}",model="{name}"' + (f',care_unit="{unit}"' if unit else "")
                 for state in State:
                     yield f'ordertime_model_state{{{where},state="{state}"}} {int(now_is is state)}\n'
+
+
+def _suspensions(rooms: Rooms) -> Iterator[str]:
+    """When, by which roles and why: names of people stand on the pages, not in metrics."""
+    for tenant in rooms.tenants:
+        for name, model in rooms.models.items():
+            made = standing.suspended_since(rooms.readings, tenant, name, model.outcomes[-1], standing.EVER)
+            if made is not None:
+                told = {"tenant": tenant.id, "model": name, "week": made.week, "line": str(made.line)}
+                told |= {"by": made.roles, "why": made.sentence[:WHY]}
+                labels = ",".join(f'{label}="{_quoted(value)}"' for label, value in told.items())
+                yield f"ordertime_model_suspended_since{{{labels}}} {made.at.timestamp():.0f}\n"
+
+
+def _quoted(value: str) -> str:
+    """A label's value as Prometheus' text format writes it."""
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _begin() -> None:

@@ -110,7 +110,7 @@ def ask(key: str) -> Response:
     if not _hears_draw(rooms, recorded):
         raise _form_refused(visit, recorded, "form-hours", "this model is not asked about a planned draw")
     try:
-        hours = _stated(request.form.get("hours_ahead", ""))
+        hours = reading.stated(request.form.get("hours_ahead", ""))
     except (MalformedRequest, QuestionError) as error:
         raise _form_refused(visit, recorded, "form-hours", str(error)) from None
     draw = None if hours is None else rooms.clock() + timedelta(hours=hours)
@@ -312,6 +312,7 @@ def _shown(rooms: Rooms, visit: Visit, recorded: Recorded) -> face.Shown:
         peers=_peers(rooms, recorded),
         language=language,
         writes=writing.offered(rooms, visit, recorded, url_for("pages.write", **address)),
+        suspension=recall.suspension(rooms, visit, recorded),
     )
 
 
@@ -324,22 +325,6 @@ def _peers(rooms: Rooms, recorded: Recorded) -> tuple[peers.PeerSet, ...]:
 
 def _hears_draw(rooms: Rooms, recorded: Recorded) -> bool:
     return gates.hears_draw(rooms.models[recorded.assessment.model].layout)
-
-
-def _stated(hours: str) -> float | None:
-    """Hours to the planned draw as a form sent them, None where it left them out.
-
-    Raises MalformedRequest for what is no number, QuestionError for a draw that cannot be asked about.
-    """
-    if not hours.strip():
-        return None
-    try:
-        number = float(hours)
-    except ValueError:
-        raise MalformedRequest(
-            "is no number of hours; leave it out where no draw is planned", "hours_ahead"
-        ) from None
-    return gates.draw_ahead(number)
 
 
 def _banner(visit: Visit, who: Identity) -> face.Banner | None:

@@ -13,12 +13,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ehr import smart
-from ehr.errors import NotPermitted, Unauthorised
+from ehr.errors import MalformedRequest, NotPermitted, Unauthorised
 from ehr.identity import Identity, identity
 from ehr.reader import read_record
 from ehr.records import Reading, read_patient
 from ehr.transport import Budget, FhirHttp
 from governance.entries import Recorded
+from inference import gates
 from inference.chart import Record
 from webapp import audit, visits
 from webapp.consult import Consultation, Occasion, consult, draw_of, hours_to
@@ -173,3 +174,19 @@ def _reading(rooms: Rooms, visit: Visit) -> Reading:
         )
     FOREIGN.labels("launch").inc(reading.foreign)
     return reading
+
+
+def stated(hours: str) -> float | None:
+    """Hours to the planned draw as a form sent them, None where it left them out.
+
+    Raises MalformedRequest for what is no number, QuestionError for a draw that cannot be asked about.
+    """
+    if not hours.strip():
+        return None
+    try:
+        number = float(hours)
+    except ValueError:
+        raise MalformedRequest(
+            "is no number of hours; leave it out where no draw is planned", "hours_ahead"
+        ) from None
+    return gates.draw_ahead(number)

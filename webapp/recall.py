@@ -1,9 +1,18 @@
-"""An answer of this visit's patient, recalled from the ledger for whoever shows it or acts on it."""
+"""An answer of this visit's patient, recalled from the ledger for whoever shows it or acts on it.
+
+What was said stays as it was said; whether it is still shown is the doors' to say now: an answer given before the
+model was suspended by decision counts as suspended from then on.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ehr.errors import NotFound
 from governance.entries import Recorded
+from governance.resolutions import Resolution
+from inference.assessment import State
+from webapp import standing
 from webapp.rooms import Rooms
 from webapp.visits import Visit
 
@@ -13,4 +22,15 @@ def recorded(rooms: Rooms, visit: Visit, key: str) -> Recorded:
     found = rooms.ledger.recall(key, tenant=visit.tenant.id, patient=visit.grant.patient)
     if found is None:
         raise NotFound("no answer of that id was given about this patient here")
+    model, outcome = found.assessment.model, rooms.models[found.assessment.model].outcomes[-1]
+    if standing.suspended_since(rooms.readings, visit.tenant, model, outcome, found.made_at):
+        return replace(found, state=State.SUSPENDED)
     return found
+
+
+def suspension(rooms: Rooms, visit: Visit, found: Recorded) -> Resolution | None:
+    """The decision by which the model of a suspended answer is suspended here; None for any other answer."""
+    if found.state is not State.SUSPENDED:
+        return None
+    model, outcome = found.assessment.model, rooms.models[found.assessment.model].outcomes[-1]
+    return standing.suspended_since(rooms.readings, visit.tenant, model, outcome, standing.EVER)

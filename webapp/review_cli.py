@@ -80,22 +80,32 @@ def page(site: str, week: str, out: Path) -> None:
 @click.argument("site")
 @click.argument("week")
 @click.option("--decision", "kind", required=True, type=click.Choice(KINDS), help="What is decided.")
-@click.option("--sentence", required=True, help="What is changed or kept, and why.")
+@click.option("--sentence", required=True, help="What and why; a suspension's is shown on open pages.")
 @click.option("--impact", default="", help="What it does: the impact assessment.  [default: the decision's own]")
 @click.option("--model", default="", help="The model it is about.  [default: all]")
+@click.option("--gate", default="", help="change-threshold: the gate, model/outcome or model/outcome/unit.")
+@click.option("--threshold", default="", help="change-threshold: the new threshold, such as 0.25.")
 @click.option("--as", "name", required=True, help="The signer's name, as in the file of approvers.")
 @click.option("--key", "private", required=True, type=HERE, help="The signer's private key, from `gate key`.")
 @with_appcontext
-def sign(site: str, week: str, kind: str, sentence: str, impact: str, model: str, name: str, private: Path) -> None:
-    """Print a signature under a decision about a week's review as it is kept now."""
+def sign(
+    site: str, week: str, kind: str, sentence: str, impact: str, model: str, gate: str, threshold: str, name: str,
+    private: Path,
+) -> None:  # fmt: skip
+    """Print a signature under a decision about a week's review as it is kept now.
+
+    A decision to suspend takes effect once it is recorded; its sentence then stands on open pages, so name no patient
+    in it. One to change a threshold names the gate and the threshold.
+    """
     rooms = here()
     (tenant,) = _sites(rooms, site)
+    model = model or gate.partition("/")[0]
     if model and model not in tenant.models:
         raise click.ClickException(f"'{model}' is none of the models: {', '.join(tenant.models)}")
     try:
         own = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private.read_text().strip()))
         kept = _there(rooms, tenant, week)
-        told = Decision(tenant.id, kept.week.name, kept.digest, kind, sentence, impact, model)
+        told = Decision(tenant.id, kept.week.name, kept.digest, kind, sentence, impact, model, gate, threshold)
         click.echo(decisions.sign(told, name, rooms.clock().replace(microsecond=0), own))
     except (ValueError, GovernanceError) as error:
         raise click.ClickException(str(error)) from None
@@ -121,6 +131,7 @@ def decide(site: str, week: str, files: tuple[Path, ...]) -> None:
     except (UnicodeDecodeError, GovernanceError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"line {line.number} of the change log: {line.modification}\n  by {line.author}; digest {line.digest}")
+    click.echo(f"  {line.impact}")
 
 
 @equity.command("run")

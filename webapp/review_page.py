@@ -41,7 +41,8 @@ def decision(rooms: Rooms, tenant: Tenant, kept: Review) -> Section:
         named = say("en", "review.decision.roles", roles=words.listed(roles))
         who = named if roles else say("en", "review.decision.people")
         how = say("en", "review.decision.how", site=tenant.id, week=kept.week.name)
-        return Section("decision", title, (say("en", "review.decision.open", kinds=kinds), who, how))
+        opened = say("en", "review.decision.open", kinds=kinds)
+        return Section("decision", title, (opened, who, how, say("en", "review.decision.open-sentence")))
     return Section("decision", title, _decided(found, tenant), _signers(found, tenant), after=_proof(found, kept))
 
 
@@ -54,7 +55,8 @@ def _decided(found: Decided, tenant: Tenant) -> tuple[str, ...]:
         kind=say("en", f"review.decision.kind-{made.kind}"),
         model=words.model_name(made.model) if made.model else say("en", "review.all-models"),
     )
-    return (head, made.sentence, say("en", "review.decision.impact", impact=made.impact or IMPACT[made.kind]))
+    meant = (say("en", "review.decision.meant", gate=made.gate, threshold=made.threshold),) if made.gate else ()
+    return (head, *meant, made.sentence, say("en", "review.decision.impact", impact=made.impact or IMPACT[made.kind]))
 
 
 def _signers(found: Decided, tenant: Tenant) -> tuple[str, ...]:

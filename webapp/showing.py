@@ -57,6 +57,7 @@ def shown(
         critical_at=found.policy.critical_at,
         say_insufficient=found.policy.say_insufficient,
         suspension_said=told,
+        suspension=found.suspension,
         link_url=f"{rooms.settings.public_url}/launch",
         app_context=None if "no-app-context" in tenant.quirks else found.id,
         zone=zone,

@@ -1,0 +1,61 @@
+"""A model that people suspended, in words: who decided, when and why, and the way back.
+
+A face: a decision goes in, sentences for pages, cards and lists come out. What people wrote is quoted, never ours.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from typing import Any, Protocol
+
+from webapp import words
+from webapp.words import say
+
+
+class Decision(Protocol):
+    """A decision to suspend, as it is kept."""
+
+    @property
+    def at(self) -> datetime:
+        """When it was recorded, and took effect."""
+
+    @property
+    def week(self) -> str:
+        """The reviewed week."""
+
+    @property
+    def line(self) -> int:
+        """Of the change log."""
+
+    @property
+    def people(self) -> str:
+        """Who signed, with their roles."""
+
+    @property
+    def sentence(self) -> str:
+        """Why, in their words."""
+
+
+def page(made: Decision, zone: tzinfo) -> str:
+    """What stands on a page in place of why a model is suspended by itself."""
+    return f"{brief(made, zone)} {say('en', 'suspension.page')}"
+
+
+def gate(made: Decision, zone: tzinfo) -> str:
+    """The same on the gate's page, with the way back."""
+    return f"{brief(made, zone)} {say('en', 'suspension.way-back')}"
+
+
+def brief(made: Decision, zone: tzinfo) -> str:
+    """Who, when and why."""
+    return say("en", "suspension.decided", people=made.people, sentence=made.sentence, **_when(made, zone))
+
+
+def card(people: str, sentence: str, made: Decision, zone: tzinfo) -> str:
+    """The same for a card; `people` and `sentence` are escaped for it."""
+    told = say("en", "suspension.decided", people=people, sentence=sentence, **_when(made, zone))
+    return f"{told} {say('en', 'suspension.card')}"
+
+
+def _when(made: Decision, zone: tzinfo) -> dict[str, Any]:
+    return {"at": words.moment(made.at, zone), "week": made.week, "line": str(made.line)}
