@@ -1,4 +1,4 @@
-"""Why a chart may have alarmed: a code or an assay that came or went, the ward's mix, an input that drifted.
+"""Why a chart may have alarmed: a map that was changed, a code or an assay that came or went, the ward's mix, a drift.
 
 A cause named here is the likeliest among what can be seen, not a finding of fault: it says where to look first.
 """
@@ -14,6 +14,9 @@ from governance.daily import INPUT, MISSING, Summary
 
 CODES: Final = "codes"
 UNITS: Final = "unit-mix"
+MAP: Final = "map-changed"
+PLACES: Final = "care_unit"
+NAMED, SHOWN = 3, 10  # inputs a cause names, and values that came or went
 LASTS: Final = 3  # days a new code is seen on before it is a change and not somebody's slip
 WITHIN: Final = 7  # days with values in which it must be
 USUAL: Final = 0.5  # share of the baseline's days a code was on, for its absence to be a change
@@ -44,6 +47,19 @@ class Finding:
     new: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Remapped:
+    """A day on which a code map or assay table was changed, the inputs it bears on, and the values that came and went.
+
+    Inputs may hold "care_unit": the map of places.
+    """
+
+    day: date
+    variables: tuple[str, ...]
+    gone: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+
+
 def code_changes(rows: Sequence[Summary], baseline: int, begins: Mapping[str, date]) -> tuple[Finding, ...]:
     """For each input whether codes came or went after the baseline: the first change of each, by day.
 
@@ -61,11 +77,29 @@ def code_changes(rows: Sequence[Summary], baseline: int, begins: Mapping[str, da
     return tuple(sorted((each for each in found if each), key=lambda each: each.crossed_on))
 
 
-def explained(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Every finding with its likely cause among the others, in the order they crossed."""
-    return tuple(
-        sorted((_explained(each, findings) for each in findings), key=lambda f: (f.crossed_on, f.chart))
-    )
+def explained(findings: Sequence[Finding], maps: Sequence[Remapped] = ()) -> tuple[Finding, ...]:
+    """Every finding with its likely cause, in the order they crossed: a change of a map, else another finding."""
+    told = [_by_map(each, maps) or _explained(each, findings) for each in findings]
+    return tuple(sorted(told, key=lambda each: (each.crossed_on, each.chart)))
+
+
+def _by_map(finding: Finding, maps: Sequence[Remapped]) -> Finding | None:
+    """The finding with the latest change of a map before it that bears on it; None where there is none."""
+    for each in sorted(maps, key=lambda each: each.day, reverse=True):
+        bears = [name for name in each.variables if _about(finding, name)]
+        if bears and finding.crossed_on - LOOKS_BACK <= each.day <= finding.crossed_on:
+            what = ", ".join(bears[:NAMED])
+            return replace(
+                finding, cause=MAP, what=what, caused_on=each.day, gone=each.gone[:SHOWN], new=each.new[:SHOWN]
+            )
+    return None
+
+
+def _about(finding: Finding, variable: str) -> bool:
+    """Whether the map of a variable bears on a chart: on its own, that of places on the mix, others on all else."""
+    if finding.chart in (INPUT, MISSING, CODES):
+        return finding.subject == variable
+    return (finding.chart == UNITS) == (variable == PLACES)
 
 
 def _changed(name: str, days: list[Summary], until: date) -> Finding | None:

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from governance.alarms import Alarm, Alarms
 from governance.audits import Audits
-from governance.causes import CODES, Finding
+from governance.causes import CODES, PLACES, Finding, Remapped
 from governance.changes import Change, Changes
+from governance.code_maps import CodeMaps
 from governance.daily import ALERTS, LATENCY, PERSONS, Answered, Daily, summaries
 from governance.equity import FOUR_FIFTHS, Audit, audit
 from governance.missed import missed, run_length
@@ -26,6 +27,7 @@ from governance.spoken import Spoken
 from governance.watching import Key, Promise, Seen, watch
 
 DAY: Final = timedelta(days=1)
+YEAR: Final = timedelta(days=366)  # as far back as a change of a map is looked for
 WEEKS: Final = 13  # of settled predictions that a weekly audit is over
 EQUITY: Final = "four-fifths"  # the chart under which a group that is missed is raised as an alarm
 BY: Final = "watch"  # author of what no person did
@@ -56,6 +58,7 @@ class Memory:
     alarms: Alarms
     audits: Audits
     changes: Changes
+    maps: CodeMaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +134,23 @@ def _charted(
     begins = _new_version(memory, what)
     for key, day in memory.alarms.begins(what.tenant, what.model, what.outcome).items():
         begins[key] = max(day, begins.get(key, date.min))
-    watched = watch(seen, promise, begins)
+    watched = watch(seen, promise, begins, _remapped(memory, what, today))
     return watched.findings, watched.charts, len(watched.waiting)
+
+
+def _remapped(memory: Memory, what: Watched, today: date) -> list[Remapped]:
+    """The changes of maps that bear on this model's inputs or on places, as far back as a chart looks."""
+    inputs = {*what.variables, PLACES}
+    since = _midnight(today - YEAR, what.zone)
+    told = []
+    for change in memory.maps.since(what.tenant, since):
+        bears = [each for each in change.changed if inputs & set(each.variables)]
+        variables = dict.fromkeys(name for each in bears for name in each.variables if name in inputs)
+        if variables:
+            gone = tuple(f"{each.entry} {value}" for each in bears for value in each.gone)
+            new = tuple(f"{each.entry} {value}" for each in bears for value in each.new)
+            told.append(Remapped(change.at.astimezone(what.zone).date(), tuple(variables), gone, new))
+    return told
 
 
 def _new_version(memory: Memory, what: Watched) -> dict[Key, date]:

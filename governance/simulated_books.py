@@ -12,6 +12,7 @@ from governance.alarms import Alarms
 from governance.audits import Audits
 from governance.changes import Changes
 from governance.clarity import ClarityBook
+from governance.code_maps import CodeMaps
 from governance.daily import Daily
 from governance.decisions import Decisions
 from governance.ledger import Ledger
@@ -66,7 +67,10 @@ def books(store: Store, hands: Hands) -> Books:
         changes=changes,
         clarity=clarity,
         alarms=alarms,
-        rounds=rounds.Memory(Spoken(store, KEY), Daily(store), outcomes, alarms, audits, changes),
+        rounds=rounds.Memory(
+            *(Spoken(store, KEY), Daily(store), outcomes, alarms, audits, changes),
+            CodeMaps(store, changes, clock=hands),
+        ),
         waiting=WaitingList(store, clock=hands),
         decisions=Decisions(store, changes, clock=hands),
         weekly=weekly.Books(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final, TypeVar
 
-from governance.causes import CODES, UNITS, Finding, code_changes, explained
+from governance.causes import CODES, UNITS, Finding, Remapped, code_changes, explained
 from governance.charts import calibration, means, rates
 from governance.daily import SHARES, Summary
 from governance.series import Case, Weekly
@@ -54,8 +54,12 @@ class Seen:
     cases: Sequence[Case] = ()
 
 
-def watch(seen: Seen, promise: Promise, begins: Mapping[Key, date] | None = None) -> Watched:
-    """Run every chart. `begins`: charts that begin anew on a day, after a person answered their last alarm."""
+def watch(
+    seen: Seen, promise: Promise, begins: Mapping[Key, date] | None = None, maps: Sequence[Remapped] = ()
+) -> Watched:
+    """Run every chart. `begins`: charts that begin anew on a day, after a person answered their last alarm; `maps`:
+    changes of code maps, which may be why.
+    """
     anew = begins or {}
     jobs = _jobs(seen)
     each_days = promise.days * max(1, len(jobs))
@@ -70,7 +74,7 @@ def watch(seen: Seen, promise: Promise, begins: Mapping[Key, date] | None = None
         findings += [found] if found else []
     coded = {subject: day for (chart, subject), day in anew.items() if chart == CODES}
     changes = code_changes(seen.daily, promise.baseline, coded)
-    return Watched(explained([*findings, *changes]), len(jobs), tuple(waiting), each_days)
+    return Watched(explained([*findings, *changes], maps), len(jobs), tuple(waiting), each_days)
 
 
 Job = Callable[[date, int, float], Finding | None]

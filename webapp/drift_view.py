@@ -69,7 +69,7 @@ def _cause(told: Mapping[str, Any]) -> str:
     said = say(
         "en",
         f"review.drift.cause-{told['cause']}",
-        what=words.label_of(told["what"]) if told["what"] else "",
+        what=words.listed([words.label_of(each) for each in told["what"].split(", ")]) if told["what"] else "",
         on=told["caused_on"] or "",
         new=", ".join(told["new"]) or say("en", "review.none"),
         gone=", ".join(told["gone"]) or say("en", "review.none"),

@@ -34,6 +34,7 @@ from governance.waiting import WaitingList
 from inference import model as models_of_inference
 from inference.assessment import TROPONIN, VENTILATION
 from inference.model import Model
+from webapp import mapping
 from webapp.sessions import Vault
 from webapp.settings import Settings
 
@@ -64,8 +65,9 @@ class Rooms:
         app.extensions["ordertime"] = rooms
 
     def warm(self) -> None:
-        """Open everything: a request never waits for a model to load."""
+        """Open everything: a request never waits for a model to load. A map that changed since is noted."""
         _ = self.tenants, self.models, self.ledger, self.vault, self.http, self.keys
+        mapping.noted_at_start(self)
 
     @cached_property
     def tenants(self) -> Tenants:

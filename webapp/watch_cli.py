@@ -17,12 +17,13 @@ from flask.cli import with_appcontext
 from ehr.tenants import Tenant
 from governance.alarms import Alarm, Alarms
 from governance.audits import Audits
+from governance.code_maps import CodeMaps
 from governance.daily import Daily
 from governance.errors import GovernanceError
 from governance.rounds import Memory, Report, Watched, go
 from governance.spoken import Spoken
 from inference.errors import OrdertimeError
-from webapp import words
+from webapp import mapping, words
 from webapp.rooms import Rooms, here
 from webapp.webhook import Webhook, WebhookRefused
 
@@ -39,10 +40,16 @@ def install(app: Flask) -> None:
 @click.pass_context
 @with_appcontext
 def watch(context: click.Context, site: str) -> None:
-    """Tell finished days, run the charts, raise and deliver alarms, audit weekly: for a schedule, daily."""
+    """Note changed code maps, tell finished days, run the charts, raise and deliver alarms, audit weekly: daily."""
     if context.invoked_subcommand is not None:
         return
     rooms, troubled = here(), False
+    try:
+        for line in mapping.noted(rooms, "watch"):
+            click.echo(f"{line.tenant or 'as shipped'}: code map changed; line {line.number} of the change log")
+    except GovernanceError as error:
+        click.echo(f"code maps: {error}", err=True)
+        troubled = True
     for tenant in rooms.tenants:
         if site in ("", tenant.id):
             troubled = _watched(rooms, tenant) or troubled
@@ -87,7 +94,8 @@ def memory(rooms: Rooms) -> Memory:
     """What the round reads and writes."""
     spoken = Spoken(rooms.store, rooms.settings.secret)
     alarms, audits = _alarms(rooms), Audits(rooms.store, clock=rooms.clock)
-    return Memory(spoken, Daily(rooms.store), rooms.outcomes, alarms, audits, rooms.changes)
+    maps = CodeMaps(rooms.store, rooms.changes, clock=rooms.clock)
+    return Memory(spoken, Daily(rooms.store), rooms.outcomes, alarms, audits, rooms.changes, maps)
 
 
 def subjects(rooms: Rooms, tenant: Tenant) -> tuple[Watched, ...]:

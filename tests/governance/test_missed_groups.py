@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from governance.alarms import Alarms
 from governance.audits import Audits
 from governance.changes import Changes
+from governance.code_maps import CodeMaps
 from governance.daily import Daily
 from governance.equity import FOUR_FIFTHS, SMALLEST, Audit, Cell
 from governance.intervals import Rate
@@ -34,7 +35,9 @@ def memory(store: Store) -> Memory:
     clock = lambda: NOW  # noqa: E731
     audits = Audits(store, clock=clock)
     outcomes, alarms = Outcomes(store, clock=clock), Alarms(store, clock=clock)
-    return Memory(Spoken(store, b"x" * 32), Daily(store), outcomes, alarms, audits, Changes(store, clock=clock))
+    log = Changes(store, clock=clock)
+    maps = CodeMaps(store, log, clock=clock)
+    return Memory(Spoken(store, b"x" * 32), Daily(store), outcomes, alarms, audits, log, maps)
 
 
 def cell(value: str, patients: int, caught: int, best: float) -> Cell:
