@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from inference.vocabulary import vocabulary
 from webapp import words
-from webapp.live_card import CardView, Here, share, trusted
+from webapp.live_card import CardView, Here, called, share, trusted
 from webapp.words import say
 
 ILLEGAL: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML 1.0
@@ -121,23 +121,20 @@ def applied(
 
 
 def _metrics(said: Mapping[int, str], evaluation: Mapping[str, Any], here: Here | None) -> tuple[Metric, ...]:
-    found = trusted(here)
+    measured = () if here is None else tuple(_measured(here))
     gate = here.gate if here is not None else None
     none = say("en", "livecard.goal-none")
     usual = none if gate is None else say("en", "livecard.goal-usefulness", limit=share(gate["sensitivity"]))
     safe = none if gate is None else say("en", "livecard.goal-safety", limit=share(gate["false_alarms"]))
-    if found is None or here is None:
+    if not measured:
         test = say("en", "livecard.test-internal", split=evaluation.get("split") or say("en", "about.none"))
         how = (test, said[13], _joined(test, said[20]))
         useful, fair = _ranking(evaluation), _internal_groups(evaluation)
         sure = _internal_calibration(evaluation)
         texts = (said[21], said[22], said[21])
     else:
-        body = here.measure or {}
         how = (say("en", "livecard.test-here"), said[27], say("en", "livecard.process-here"))
-        useful = (_estimate(say("en", "livecard.label-sensitivity"), found["sensitivity"]),)
-        fair = _local_groups(body)
-        sure = _local_safety(found, body)
+        useful, fair, sure = (_each(measured, told) for told in (_local_use, _local_groups, _local_safety))
         texts = (said[27], said[29], said[27])
     fairness = say("en", "livecard.goal-fairness")
     return (
@@ -145,6 +142,30 @@ def _metrics(said: Mapping[int, str], evaluation: Mapping[str, Any], here: Here 
         Metric("FairnessEquity", fairness, fair, texts[1], *how),
         Metric("SafetyReliability", safe, sure or _nothing(), texts[2], *how),
     )
+
+
+def _measured(here: Here) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    """Each measured outcome: what its labels are told apart by ("" for the headline), figures, and the whole body."""
+    for came in here.outcomes:
+        found = trusted(came, here.smallest)
+        if found is not None and came.body is not None:
+            yield "" if came is here.headline else called(came), found, came.body
+
+
+def _each(
+    measured: Sequence[tuple[str, Mapping[str, Any], Mapping[str, Any]]],
+    told: Callable[[Mapping[str, Any], Mapping[str, Any]], Results],
+) -> Results:
+    """The results of every measured outcome, those of another than the headline named by it."""
+    return tuple(
+        (say("en", "livecard.label-of-outcome", label=label, outcome=outcome) if outcome else label, value)
+        for outcome, found, body in measured
+        for label, value in told(found, body)
+    )
+
+
+def _local_use(found: Mapping[str, Any], _body: Mapping[str, Any]) -> Results:
+    return (_estimate(say("en", "livecard.label-sensitivity"), found["sensitivity"]),)
 
 
 def _local_safety(found: Mapping[str, Any], body: Mapping[str, Any]) -> Results:
@@ -162,7 +183,7 @@ def _local_safety(found: Mapping[str, Any], body: Mapping[str, Any]) -> Results:
     return tuple(told)
 
 
-def _local_groups(body: Mapping[str, Any]) -> Results:
+def _local_groups(_found: Mapping[str, Any], body: Mapping[str, Any]) -> Results:
     shown = [cell for cell in body["cells"] if cell["missed"] is not None]
     return tuple(
         _estimate(

@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 
 from ehr.errors import UnknownIssuer
 from governance.errors import GovernanceError
-from governance.measures import WINDOW
+from governance.measures import WINDOW, Glance
 from webapp import carding, words
 from webapp.rooms import here
 
@@ -38,14 +38,17 @@ def card(model: str, site: str, out: Path, days: int) -> None:
     try:
         tenant = rooms.tenants.by_id(site)
         zone = words.zone_of(tenant.time_zone)
-        measure = rooms.measures.take(carding.question(rooms, tenant, model), zone, days=days)
+        asked = carding.questions(rooms, tenant, model)
+        taken = [rooms.measures.take(each, zone, days=days) for each in asked]
     except (UnknownIssuer, GovernanceError) as error:
         raise click.ClickException(str(error)) from None
     home = rooms.settings.public_url
     with current_app.test_request_context(base_url=home):
-        made = carding.made(rooms, model, tenant, measure)
+        made = carding.made(rooms, model, tenant, [Glance(each) for each in taken])
         out.write_text(
             carding.xml(made) if out.suffix == ".xml" else carding.page(made, f"{home}/"), encoding="utf-8"
         )
-    found = measure.body["figures"]
-    click.echo(f"{out}: {found['patients']} patients, {found['answers']} answers of {days} days", err=True)
+    for each in taken:
+        found = each.body["figures"]
+        said = f"{found['patients']} patients, {found['answers']} answers of {days} days"
+        click.echo(f"{out}: {each.outcome}: {said}", err=True)

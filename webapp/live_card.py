@@ -6,7 +6,7 @@ the site's and replace what the artefact says of them; where nothing was measure
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Final
@@ -19,28 +19,48 @@ COUNT: Final = 31
 SITES: Final = frozenset({26, 27, 28, 29})  # of one hospital, whatever the artefact says
 LEDGER, CONFIGURATION, NOT_MEASURED, ELSEWHERE = "ledger", "configuration", "not-measured", "elsewhere"
 FOUR_FIFTHS: Final = 0.8
+MANY: Final = 100_000  # answers settled since a measure, beyond which nobody counted on
 CELLS: Final = ("missed", "false_alarms", "indeterminate")
 
 
 @dataclass(frozen=True, slots=True)
+class Came:
+    """What one outcome came to at a site. `body` is a measure's, None where there is none, and `measured` its moment.
+
+    `gated`: a gate of this outcome sets the threshold. `later`: answers settled since it was kept, None where it was
+    measured for this page. `due`: there is too much for a page to measure, and the weekly job has not yet.
+    """
+
+    outcome: str
+    hours: int
+    gated: bool
+    body: Mapping[str, Any] | None
+    measured: datetime | None
+    later: int | None = None
+    due: bool = False
+    window: int = 90
+
+
+@dataclass(frozen=True, slots=True)
 class Here:
-    """What is known of one site. `measure` is a measure's body, None where there is none; `gate` a gate's
-    configuration and `weighed` when it was last weighed; `smallest` the patients below which no figure is shown.
+    """What is known of one site. `outcomes` has the headline first; `gate` is its configuration and `weighed` when it
+    was last weighed; `smallest` the patients below which no figure is shown.
     """
 
     id: str
     name: str
     zone: tzinfo
     state: State
-    outcome: str
-    threshold: float
-    measure: Mapping[str, Any] | None
-    measured: datetime | None
+    outcomes: tuple[Came, ...]
     gate: Mapping[str, Any] | None
     weighed: datetime | None
     stale_days: int
-    window: int
     smallest: int
+
+    @property
+    def headline(self) -> Came:
+        """The outcome that cards and gates go by."""
+        return self.outcomes[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +69,17 @@ class Attribute:
 
     number: int
     title: str
-    text: str
+    text: str  # paragraphs with an empty line between
     source: str
     code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The groups of one outcome, a row a group."""
+
+    title: str
+    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +95,7 @@ class CardView:
     demonstration: bool
     foremost: str
     attributes: tuple[Attribute, ...]
-    groups: tuple[tuple[str, ...], ...]
+    groups: tuple[Groups, ...]
     xml_url: str
     sites: tuple[tuple[str, str], ...]  # name and address, where the card is of no site
 
@@ -112,12 +140,17 @@ def attributes(model: str, card: Mapping[str, Any], here: Here | None) -> tuple[
     return tuple(_attribute(number, shipped.get(number, {}), own) for number in range(1, COUNT + 1))
 
 
-def trusted(here: Here | None) -> Mapping[str, Any] | None:
+def trusted(came: Came, smallest: int) -> Mapping[str, Any] | None:
     """The figures, where enough patients stand behind them to be shown."""
-    if here is None or here.measure is None:
+    if came.body is None:
         return None
-    figures: Mapping[str, Any] = here.measure["figures"]
-    return figures if figures["patients"] >= here.smallest else None
+    figures: Mapping[str, Any] = came.body["figures"]
+    return figures if figures["patients"] >= smallest else None
+
+
+def called(came: Came) -> str:
+    """An outcome by name and hours: "ventilation-24h, within 24 h"."""
+    return say("en", "livecard.outcome", outcome=came.outcome, hours=came.hours)
 
 
 def _attribute(number: int, shipped: Mapping[str, Any], own: Mapping[int, tuple[str, str]]) -> Attribute:
@@ -148,24 +181,37 @@ def _own(model: str, here: Here) -> dict[int, tuple[str, str]]:
         if here.weighed is None
         else say("en", "livecard.weighed", at=words.moment(here.weighed, here.zone), stale=here.stale_days)
     )
-    measured = say("en", "livecard.never") if here.measured is None else words.moment(here.measured, here.zone)
-    around: dict[str, Any] = {"weighed": weighed, "measured": measured, "days": here.window, "smallest": here.smallest}
-    found = trusted(here)
-    few = (
-        say("en", "livecard.unmeasured", model=model, site=here.id)
-        if here.measure is None
-        else say("en", "livecard.few", smallest=here.smallest, days=here.window)
-    )
+    head = here.headline
+    measured = say("en", "livecard.never") if head.measured is None else words.moment(head.measured, here.zone)
+    around: dict[str, Any] = {"weighed": weighed, "measured": measured, "days": head.window}
+    around["smallest"] = here.smallest
     return {
         26: (say("en", "livecard.monitored", **around), CONFIGURATION),
-        27: (few, NOT_MEASURED) if found is None else (_validity(here, found), LEDGER),
+        27: _of_each(here, _validity),
         28: (say("en", "livecard.monitored-groups", **around), CONFIGURATION),
-        29: (few, NOT_MEASURED) if found is None else _fairness(here),
+        29: _of_each(here, _fairness),
     }
 
 
-def _validity(here: Here, found: Mapping[str, Any]) -> str:
-    body = here.measure or {}
+def _of_each(here: Here, told: Callable[[Here, Came, Mapping[str, Any]], str]) -> tuple[str, str]:
+    """A paragraph an outcome, the headline's first; measured where any of them is."""
+    parts = []
+    for came in here.outcomes:
+        found = trusted(came, here.smallest)
+        text = _not_measured(here, came) if found is None else told(here, came, found)
+        parts.append(say("en", "livecard.of-outcome", outcome=called(came), text=text))
+    any_found = any(trusted(came, here.smallest) is not None for came in here.outcomes)
+    return "\n\n".join(parts), LEDGER if any_found else NOT_MEASURED
+
+
+def _not_measured(here: Here, came: Came) -> str:
+    if came.due:
+        return say("en", "livecard.due")
+    return say("en", "livecard.few", smallest=here.smallest, days=came.window)
+
+
+def _validity(here: Here, came: Came, found: Mapping[str, Any]) -> str:
+    body = came.body or {}
     rates = ("sensitivity", "false_by_day", "false_by_alarm", "alarms")
     told: dict[str, Any] = {name: rate(found[name]) for name in rates}
     told |= {name: found[name] for name in ("patients", "patient_days", "positives", "indeterminate", "answers")}
@@ -173,12 +219,26 @@ def _validity(here: Here, found: Mapping[str, Any]) -> str:
     told |= {
         "from": words.day(datetime.fromisoformat(body["from"]), here.zone),
         "until": words.day(datetime.fromisoformat(body["until"]), here.zone),
-        "outcome": here.outcome,
-        "threshold": share(found["threshold"]),
+        "outcome": came.outcome,
+        "threshold": _threshold(came, found["threshold"]),
         "calibration": _calibration(body["calibration"]),
         "states": words.listed([say("en", f"states.{state}.short") for state in body["states"]]),
     }
-    return say("en", "livecard.validity", **told)
+    return f"{say('en', 'livecard.validity', **told)}{_kept(here, came)}"
+
+
+def _threshold(came: Came, value: float) -> str:
+    """The threshold, and whose it is."""
+    return say("en", f"livecard.threshold-{'gate' if came.gated else 'site'}", threshold=share(value))
+
+
+def _kept(here: Here, came: Came) -> str:
+    """As of when, where the page did not measure for itself, and what came since."""
+    if came.later is None or came.measured is None:
+        return ""
+    at = words.moment(came.measured, here.zone)
+    later = say("en", "livecard.later-many") if came.later > MANY else f"{came.later:,}"
+    return " " + say("en", "livecard.kept", at=at, later=later)
 
 
 def _calibration(fits: Mapping[str, Any] | None) -> str:
@@ -190,9 +250,9 @@ def _calibration(fits: Mapping[str, Any] | None) -> str:
     )
 
 
-def _fairness(here: Here) -> tuple[str, str]:
+def _fairness(here: Here, came: Came, found: Mapping[str, Any]) -> str:
     """Who is missed, by group, and which groups are below four fifths."""
-    cells = [cell for cell in (here.measure or {})["cells"] if cell["missed"] is not None]
+    cells = [cell for cell in (came.body or {})["cells"] if cell["missed"] is not None]
     traits: dict[str, list[str]] = {}
     for cell in cells:
         value = cell["value"] or say("en", "livecard.unknown")
@@ -204,25 +264,20 @@ def _fairness(here: Here) -> tuple[str, str]:
         if len(values) > 1
     ]
     if not groups:
-        return say("en", "livecard.fairness-none", smallest=here.smallest), NOT_MEASURED
+        return say("en", "livecard.fairness-none", smallest=here.smallest) + _kept(here, came)
     low = [_named(c) for c in cells if c["four_fifths"] is not None and c["four_fifths"] < FOUR_FIFTHS]
     below = say("en", "livecard.below", groups=words.listed(low)) if low else say("en", "livecard.below-none")
-    text = say(
-        "en",
-        "livecard.fairness",
-        threshold=share(here.threshold),
-        groups=" ".join(groups),
-        below=below,
-        smallest=here.smallest,
-    )
-    return text, LEDGER
+    told_all: dict[str, Any] = {"groups": " ".join(groups), "below": below, "smallest": here.smallest}
+    threshold = _threshold(came, found["threshold"])
+    return say("en", "livecard.fairness", threshold=threshold, **told_all) + _kept(here, came)
 
 
-def _groups(here: Here | None) -> tuple[tuple[str, ...], ...]:
-    """The groups' table, a row a group; a cell that may not be shown says so."""
-    if here is None or trusted(here) is None:
+def _groups(here: Here | None) -> tuple[Groups, ...]:
+    """A table an outcome, a row a group; a cell that may not be shown says so."""
+    if here is None:
         return ()
-    return tuple(_row(cell) for cell in (here.measure or {})["cells"])
+    shown = [came for came in here.outcomes if trusted(came, here.smallest) is not None and (came.body or {})["cells"]]
+    return tuple(Groups(called(came), tuple(map(_row, (came.body or {})["cells"]))) for came in shown)
 
 
 def _row(cell: Mapping[str, Any]) -> tuple[str, ...]:

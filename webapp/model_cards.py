@@ -1,7 +1,7 @@
 """The live model cards: a model's 31 source attributes at one site, as a page and for programs. Needs no visit.
 
 Holds no patient's data: figures with fewer patients behind them than may be shown are not given. What is measured at
-a site comes from its ledger, quickly or as a job last kept it.
+a site comes from its ledger, at once or as the weekly job last kept it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from flask import Blueprint, Flask, Response, make_response
 
 from ehr.errors import NotFound, UnknownIssuer
 from ehr.tenants import Tenant
-from webapp import carding, words
-from webapp.carding import Card, made, question
+from webapp import carding
+from webapp.carding import Card, glances, made
 from webapp.rooms import Rooms, here
 
 door = Blueprint("model_cards", __name__)
@@ -53,9 +53,8 @@ def _card(rooms: Rooms, model: str, tenant: Tenant | None) -> Card:
     if model not in rooms.models:
         raise NotFound("no model of this name is here", "model")
     if tenant is None:
-        return made(rooms, model, None, None)
-    zone = words.zone_of(tenant.time_zone)
-    return made(rooms, model, tenant, rooms.measures.glance(question(rooms, tenant, model), zone))
+        return made(rooms, model, None, ())
+    return made(rooms, model, tenant, glances(rooms, tenant, model))
 
 
 def _tenant(rooms: Rooms, site: str) -> Tenant:

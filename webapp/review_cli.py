@@ -16,7 +16,7 @@ from governance.decisions import KINDS, Decision
 from governance.errors import GovernanceError, ReviewRefusal
 from governance.review import Review
 from governance.weeks import Week
-from webapp import handout, review_page, reviewing
+from webapp import carding, handout, review_page, reviewing
 from webapp.rooms import Rooms, here
 
 review = AppGroup("review", help="The weekly review: put together, read, signed, decided.")
@@ -44,6 +44,7 @@ def make(site: str, week: str) -> None:
     for tenant in _sites(rooms, site):
         try:
             kept = reviewing.made(rooms, tenant, Week.read(week) if week else reviewing.latest(rooms, tenant))
+            carding.kept_up(rooms, tenant)
         except ReviewRefusal as refusal:
             click.echo(f"{tenant.id}: {refusal}", err=True)
             wrong = 1

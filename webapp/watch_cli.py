@@ -23,7 +23,7 @@ from governance.errors import GovernanceError
 from governance.rounds import Memory, Report, Watched, go
 from governance.spoken import Spoken
 from inference.errors import OrdertimeError
-from webapp import mapping, words
+from webapp import carding, mapping, words
 from webapp.rooms import Rooms, here
 from webapp.webhook import Webhook, WebhookRefused
 
@@ -122,6 +122,8 @@ def _watched(rooms: Rooms, tenant: Tenant) -> bool:
             click.echo(f"{tenant.id} {what.model} {what.version}: {_said(report)}")
             for alarm in report.raised:
                 click.echo(f"  {_told(alarm)}")
+        for measure in carding.kept_up(rooms, tenant):
+            click.echo(f"{tenant.id} {measure.model} {measure.version}: {measure.outcome} measured for its card")
         return _delivered(rooms, tenant)
     except GovernanceError as error:
         click.echo(f"{tenant.id}: {error}", err=True)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, TimeoutError
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from governance.audits import Audits
 from governance.causes import Finding
 from governance.changes import Change, Changes
 from governance.clarity import ClarityBook, PageKind
+from governance.code_maps import CodeMaps
 from governance.daily import LATENCY, Daily, Summary
 from governance.decisions import Decision, Decisions, Signature
 from governance.demand import Unit, forecast
@@ -38,6 +40,7 @@ from governance.ledger import Ledger
 from governance.measures import Measures, Question
 from governance.outcomes import Outcome, Outcomes
 from governance.readings import Reading, Readings
+from governance.resolutions import Resolutions
 from governance.review import Reviews
 from governance.store import Store, migrate, open_store, roll_back
 from governance.tables import APPEND_ONLY, assessments, ephemera, metadata
@@ -387,7 +390,13 @@ def reviewed(store: Store) -> None:
     kept = Reviews(store, SECRET, clock=clock).keep("north", week, {})
     decision = Decision("north", week.name, kept.digest, "continue", "As before.")
     signers = [Signature(name, name, NOON, "", "") for name in ("Ada", "Ben")]
-    Decisions(store, Changes(store, clock=clock), clock=clock).record(decision, signers, ())
+    log = Changes(store, clock=clock)
+    Decisions(store, log, clock=clock).record(decision, signers, ())
+    lower = replace(decision, week="2026-W01", kind="change-threshold", gate="m/o", threshold="0.1")
+    Decisions(store, log, clock=clock).record(lower, signers, ())
+    (waits,) = Resolutions(store).open("north")
+    Resolutions(store).came_into_force(waits, NOON, log, Change("north", "in-force", "a", "b", "c", "d"))
+    CodeMaps(store, log, clock=clock).note("north", {"local_codes.x": (("lactate",), ("lactate",))}, source="f", by="b")
 
 
 def counted(store: Store) -> None:

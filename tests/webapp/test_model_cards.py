@@ -57,12 +57,21 @@ def shipped(model: str) -> dict[str, Any]:
 
 def here(rows: list[Labelled] | None, **changes: Any) -> live_card.Here:
     at = ROWS[-1].as_of
-    body = None if rows is None else measured(rows, ASKED, UTC, at).body
     made = live_card.Here(
-        "north", "North General", UTC, State.SILENT, "ventilation-24h", simulated.THRESHOLD, body,
-        None if rows is None else at, {"sensitivity": 0.85, "false_alarms": 0.1}, at, 8, 90, 10,
+        "north", "North General", UTC, State.SILENT, (came(rows), came(rows, "ventilation-6h", 6, gated=False)),
+        {"sensitivity": 0.85, "false_alarms": 0.1}, at, 8, 10,
     )  # fmt: skip
     return replace(made, **changes)
+
+
+def came(
+    rows: list[Labelled] | None, outcome: str = "ventilation-24h", hours: int = 24, **more: Any
+) -> live_card.Came:
+    """What an outcome came to, measured from `rows`; None: there are too many, and no job has measured yet."""
+    at = ROWS[-1].as_of
+    body = None if rows is None else measured(rows, ASKED, UTC, at).body
+    told: dict[str, Any] = {"gated": True, "due": rows is None} | more
+    return live_card.Came(outcome, hours, body=body, measured=None if rows is None else at, **told)
 
 
 def card(model: str = VENTILATION, site: live_card.Here | None = None) -> Card:
@@ -110,7 +119,30 @@ def test_27_and_29_are_the_ledgers_figures_and_nobodys_typing() -> None:
     below = re.search(r"Below four fifths of the best group's sensitivity: ([^.]*)\.", fairness.text)
     assert below is not None
     assert "Language: es" in below[1]
-    assert len(made.view.groups) == len(measured(ROWS, ASKED, UTC, ROWS[-1].as_of).body["cells"])
+    cells = measured(ROWS, ASKED, UTC, ROWS[-1].as_of).body["cells"]
+    assert [len(table.rows) for table in made.view.groups] == [len(cells)] * 2
+
+
+def test_every_outcome_is_told_with_its_threshold_and_whose_that_is() -> None:
+    made = card(site=here(ROWS))
+    for number in (27, 29):
+        head, other = attribute(made, number).text.split("\n\n")
+        assert head.startswith("ventilation-24h, within 24")
+        assert "the threshold of its gate" in head
+        assert other.startswith("ventilation-6h, within 6")
+        assert "no gate of this outcome sets one" in other
+    some = card(site=here(ROWS, outcomes=(came(ROWS), came(None, "ventilation-6h", 6))))
+    assert "next run of the daily or weekly job" in attribute(some, 27).text
+    assert attribute(some, 27).code == "ledger"
+    assert len(some.view.groups) == 1
+
+
+def test_a_kept_measure_says_as_of_when_and_how_much_came_since() -> None:
+    text = attribute(card(site=here(ROWS, outcomes=(came(ROWS, later=1234),))), 27).text
+    assert "1,234 more answers have been settled since" in text
+    many = attribute(card(site=here(ROWS, outcomes=(came(ROWS, later=100_001),))), 29).text
+    assert "more than 100,000 more answers" in many
+    assert "more answers" not in attribute(card(site=here(ROWS)), 27).text
 
 
 def test_21_to_24_are_the_artefacts_evaluation_word_for_word() -> None:
@@ -125,7 +157,7 @@ def test_what_was_not_measured_here_is_said_plainly() -> None:
     for site, said in (
         (here([]), "Fewer than 10 patients with a known outcome in the last 90 days"),
         (here(ROWS[:5]), "Fewer than 10 patients with a known outcome in the last 90 days"),
-        (here(None), "flask --app wsgi card ventilation-need --tenant north"),
+        (here(None), "the next run of the daily or weekly job measures them"),
     ):
         made = card(site=site)
         for number in (27, 29):
