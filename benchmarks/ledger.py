@@ -35,7 +35,7 @@ from governance.store import Store, migrate, open_store
 from governance.tables import TRAITS, metadata
 from governance.weeks import Week
 from inference.assessment import VENTILATION
-from webapp import create_app, governing_cli, reviewing
+from webapp import carding, create_app, governing_cli, reviewing
 from webapp.rooms import Rooms
 from webapp.settings import from_environment
 from webapp.simulated_site import rooms_of
@@ -209,10 +209,12 @@ def jobs_and_pages(url: str, folder: Path) -> dict[str, float]:
             "job: gates weighed": timed(lambda: governing_cli.weighed(rooms, tenant)),
             "job: a week's review put together": timed(lambda: reviewing.made(rooms, tenant, week)),
             "job: audits by group": timed(lambda: reviewing.audited(rooms, tenant)),
+            "job: live cards measured": timed(lambda: carding.kept_up(rooms, tenant)),
         }
     client = app.test_client()
     reviews = f"/review/{TENANT}"
-    for path in (f"/gate/{TENANT}", reviews, f"{reviews}/{week.name}", f"/audits/{TENANT}", "/about"):
+    card = f"/models/{VENTILATION}/card/{TENANT}"
+    for path in (f"/gate/{TENANT}", reviews, f"{reviews}/{week.name}", f"/audits/{TENANT}", "/about", card):
         found[f"page: {path}"] = timed(lambda path=path: _page(client, path), repeats=3)  # type: ignore[misc]
     return found
 

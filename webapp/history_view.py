@@ -65,7 +65,7 @@ def week(
     moves: Sequence[tuple[datetime, State]],
 ) -> Week:
     """One week whose last weighing kept `body`; `state` is what the doors went by at its end."""
-    lines = [*_moved(moves, zone), *_why(state, body, decision, zone)]
+    lines = [*_moved(moves, zone), *_decided(decision, monday, zone), *_why(state, body, decision is not None)]
     if not weighed:
         lines.append(say("en", "history.stale" if stale else "history.unweighed"))
     days: dict[str, Any] = {"from": _day(monday), "until": _day(sunday)}
@@ -77,12 +77,18 @@ def _moved(moves: Sequence[tuple[datetime, State]], zone: tzinfo) -> Iterator[st
         yield say("en", "history.moved", at=words.moment(at, zone), state=_short(state))
 
 
-def _why(
-    state: State, body: Mapping[str, Any], decision: suspended.Decision | None, zone: tzinfo
-) -> Iterator[str]:
-    """What decided the state."""
-    if decision is not None:
+def _decided(decision: suspended.Decision | None, monday: date, zone: tzinfo) -> Iterator[str]:
+    """Who suspended it and why in the week it was done; in later weeks where that stands."""
+    if decision is None:
+        return
+    if decision.at.astimezone(zone).date() >= monday:
         yield suspended.brief(decision, zone)
+    else:
+        yield say("en", "history.still", at=words.moment(decision.at, zone), line=decision.line)
+
+
+def _why(state: State, body: Mapping[str, Any], decided: bool) -> Iterator[str]:
+    """What decided the state, where that was a weighing; what it lacks still."""
     if state is State.ACTIVE:
         yield say("en", "history.opened", parts="; ".join(_held(body)))
     elif body["missing"]:
@@ -90,7 +96,7 @@ def _why(
         more = len(said) - TOLD
         parts = [*said[:TOLD], *([say("en", "history.more", count=more)] if more > 0 else [])]
         yield say("en", "history.short", parts="; ".join(parts))
-    elif decision is None and state.value == body["asked"]:
+    elif not decided and state.value == body["asked"]:
         yield say("en", "history.asked")
 
 
