@@ -29,7 +29,7 @@ from governance.series import Cases
 from governance.store import Store
 from governance.traffic import Span
 from governance.weeks import Week
-from inference.assessment import Assessment
+from inference.assessment import Assessment, State
 
 QUARTER: Final = 13  # weeks, the last of them the reviewed one: what one week is too short for
 REMARKS: Final = 100  # shown of what was written
@@ -214,14 +214,16 @@ def _gates(books: Books, asked: Asked) -> list[dict[str, Any]]:
         for outcome, unit in books.readings.gates(asked.tenant, model):
             reading = books.readings.last(asked.tenant, model, outcome, unit)
             if reading is not None:
+                made = books.readings.resolutions.suspension(asked.tenant, model)
+                shut = made is not None and holds(made, reading)
                 told_of.append(
                     {
                         "model": model,
                         "outcome": outcome,
                         "care_unit": unit,
                         "version": reading.version,
-                        "state": reading.state.value,
-                        "since": reading.since.isoformat(),
+                        "state": State.SUSPENDED.value if shut else reading.state.value,
+                        "since": (made.at if made is not None and shut else reading.since).isoformat(),
                         "at": reading.at.isoformat(),
                         "live": reading.body["live"],
                         "missing": reading.body["missing"],
