@@ -114,6 +114,8 @@ def _short_of(short: Mapping[str, Any], live: bool) -> str:
     own = f"{key}-live" if live and words.knows("en", f"{key}-live") else key
     if short["code"] in COUNTED:
         return say("en", own, figure=f"{short['figure']:g}", limit=f"{short['limit']:g}")
+    if short["figure"] is None:
+        return say("en", f"history.none-{short['code']}")
     told = _figures(short, "figure")
     return say("en", own, limit=shares.share(short["limit"]), subject=short["subject"], **told)
 

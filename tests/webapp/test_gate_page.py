@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC
+from dataclasses import replace
+from datetime import UTC, date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -17,7 +19,7 @@ from governance.store import migrate, open_store
 from governance.weighing import Memory, weigh
 from inference.assessment import VENTILATION, State
 from tests.governance.test_weighing import GATE, START, Told
-from webapp import gate_view
+from webapp import gate_view, history_view
 from webapp.settings import ROOT
 from webapp.words import say
 
@@ -71,3 +73,45 @@ def test_every_state_has_its_words(reading: Reading, state: State) -> None:
     view = gate_view.view(reading.body, state, reading.since, reading.at, UTC)
     assert view.state
     assert view.state_text
+
+
+# --- week by week
+
+
+def weeks(reading: Reading, state: State, **more: Any) -> history_view.Week:
+    told: dict[str, Any] = {"weighed": True, "stale": False, "decision": None, "moves": ()} | more
+    return history_view.week("2026-W23", date(2026, 6, 1), date(2026, 6, 7), state, reading.body, UTC, **told)
+
+
+def test_a_week_says_its_state_and_the_figure_and_bound_that_decided(reading: Reading) -> None:
+    found, week = reading.body["figures"]["sensitivity"], weeks(reading, State.SILENT)
+    assert (week.days, week.code, week.state) == ("1 Jun to 7 Jun", "silent", "silent")
+    said = f"sensitivity {found['value'] * 100:.1f} %, lower bound {found['low'] * 100:.1f} % below 85.0 %"
+    assert said in " ".join(week.lines).replace("\u00a0", " ")
+    opened = " ".join(weeks(reading, State.ACTIVE).lines).replace("\u00a0", " ")
+    assert f"lower bound {found['low'] * 100:.1f} % (at least 85.0 %)" in opened
+    assert "upper bound" in opened
+
+
+def test_a_week_nobody_weighed_in_and_a_move_are_said(reading: Reading) -> None:
+    assert "Not weighed in this week" in " ".join(weeks(reading, State.SILENT, weighed=False).lines)
+    assert "take an open gate for suspended" in " ".join(
+        weeks(reading, State.SUSPENDED, weighed=False, stale=True).lines
+    )
+    moved = weeks(reading, State.ACTIVE, moves=((START.replace(month=6), State.ACTIVE),))
+    assert "Jun 2026" in moved.lines[0]
+
+
+def test_what_does_not_exist_yet_is_not_said_to_be_below_anything(reading: Reading) -> None:
+    none = {"code": "sensitivity", "figure": None, "low": None, "high": None, "limit": 0.85, "subject": ""}
+    bare = replace(reading, body={**reading.body, "missing": [none]})
+    assert weeks(bare, State.SILENT).lines == ("Missing: no sensitivity yet.",)
+
+
+def test_the_strip_has_a_square_a_week_and_says_the_same_in_words(reading: Reading) -> None:
+    silent, active = weeks(reading, State.SILENT), weeks(reading, State.ACTIVE)
+    view = history_view.view([active, silent, silent])
+    assert view.strip.count("<rect") == 3
+    assert "2 weeks silent and 1 week" in view.strip
+    assert history_view.view([silent]).strip == ""
+    assert len(history_view.view([silent] * 20).earlier) == 12
