@@ -7,6 +7,7 @@ model was suspended by decision counts as suspended from then on.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from ehr.errors import NotFound
 from governance.entries import Recorded
@@ -22,8 +23,7 @@ def recorded(rooms: Rooms, visit: Visit, key: str) -> Recorded:
     found = rooms.ledger.recall(key, tenant=visit.tenant.id, patient=visit.grant.patient)
     if found is None:
         raise NotFound("no answer of that id was given about this patient here")
-    model, outcome = found.assessment.model, rooms.models[found.assessment.model].outcomes[-1]
-    if standing.suspended_since(rooms.readings, visit.tenant, model, outcome, found.made_at):
+    if _decided(rooms, visit, found, found.made_at):
         return replace(found, state=State.SUSPENDED)
     return found
 
@@ -32,5 +32,11 @@ def suspension(rooms: Rooms, visit: Visit, found: Recorded) -> Resolution | None
     """The decision by which the model of a suspended answer is suspended here; None for any other answer."""
     if found.state is not State.SUSPENDED:
         return None
-    model, outcome = found.assessment.model, rooms.models[found.assessment.model].outcomes[-1]
-    return standing.suspended_since(rooms.readings, visit.tenant, model, outcome, standing.EVER)
+    return _decided(rooms, visit, found, standing.EVER)
+
+
+def _decided(rooms: Rooms, visit: Visit, found: Recorded, moment: datetime) -> Resolution | None:
+    """A decision after `moment` that stands; no model is asked, so that a stored page needs none."""
+    head = found.assessment.headline
+    outcome = "" if head is None else head.outcome
+    return standing.suspended_since(rooms.readings, visit.tenant, found.assessment.model, outcome, moment)

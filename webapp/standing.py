@@ -85,12 +85,17 @@ def suspension(readings: Readings, tenant: Tenant, model: str, gate: tuple[str, 
 def suspended_since(
     readings: Readings, tenant: Tenant, model: str, outcome: str, moment: datetime
 ) -> Resolution | None:
-    """The decision that keeps a model suspended in any unit of a site, if it was made after `moment`."""
+    """The decision that keeps a model suspended in any unit of a site, if it was made after `moment`.
+
+    By the gates of `outcome`, the headline's; by those of any outcome where that is "", not known.
+    """
     found = readings.resolutions.suspension(tenant.id, model)
     if found is None or found.at <= moment:
         return None
-    units = _units(readings, tenant, model, outcome, found)
-    return next((found for unit in units if holds(found, _of_unit(readings, tenant.id, model, outcome, unit))), None)
+    gates = [gate for gate in readings.gates(tenant.id, model) if outcome in ("", gate[0])]
+    whole = [] if gates and not outcome else [(outcome, "")]
+    stands = (holds(found, _of_unit(readings, tenant.id, model, *gate)) for gate in (*gates, *whole))
+    return found if any(stands) else None
 
 
 def _units(
