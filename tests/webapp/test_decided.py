@@ -137,7 +137,7 @@ def test_a_signed_suspension_is_in_force_in_every_worker_at_once_and_says_who_wh
     for number in range(TIMES):
         card = governed.card(f"Practitioner/{number}")  # each hears it once a day
         assert card is not None
-        assert "suspended at this hospital" in card["summary"]
+        assert "is suspended" in card["summary"]
         assert "Ada (Chief medical information officer), Ben (Quality officer)" in card["detail"]
         assert "The new monitor counts" in card["detail"]
         assert "<b>" not in card["detail"].replace("\\<", "")
