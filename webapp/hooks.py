@@ -36,6 +36,7 @@ from webapp.showing import Shown, shown, too_late
 door = Blueprint("hooks", __name__)
 REPLAY = timedelta(minutes=10)
 PREFLIGHT_SECONDS = "600"
+PLACES = ("/cds-services", "/sites/")
 CHART_SHARE, ORDERS_SHARE = 0.75, 0.15  # of the hook's deadline
 
 
@@ -207,8 +208,11 @@ def _preflight() -> Response | None:
     return Response(status=204) if request.method == "OPTIONS" else None
 
 
-@door.after_request
+@door.after_app_request
 def _cors(response: Response) -> Response:
+    """Refusals too, and of addresses that no route has: a browser's client reads what mends its call."""
+    if not request.path.startswith(PLACES):
+        return response
     origin = request.headers.get("Origin", "")
     if origin and any(origin in tenant.cors_origins for tenant in here().tenants):
         response.headers["Access-Control-Allow-Origin"] = origin
