@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 Reply = Callable[[httpx.Request], httpx.Response]
-WHOSE = "x-peer"  # which hospital a connection is for: all share one port
+WHOSE = "x-peer"  # which hospital a connection is for, and by which scheme it was called: all share one port
 _replies: dict[str, Reply] = {}
 _faults: dict[str, BaseException] = {}
 _number = itertools.count()
@@ -37,7 +37,7 @@ class Dialled(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.limits.append(request.extensions.get("timeout", {}))
         there = request.url.copy_with(scheme="http", host="127.0.0.1", port=_port())
-        headers = [*request.headers.raw, (WHOSE.encode(), self.whose.encode())]
+        headers = [*request.headers.raw, (WHOSE.encode(), f"{self.whose} {request.url.scheme}".encode())]
         sent = httpx.Request(
             request.method, there, headers=headers, stream=request.stream, extensions=request.extensions
         )
@@ -59,10 +59,10 @@ class _Door(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.close_connection = True
-        whose, host = self.headers[WHOSE], self.headers["Host"]
+        (whose, scheme), host = self.headers[WHOSE].split(), self.headers["Host"]
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = [(name, value) for name, value in self.headers.items() if name.lower() != WHOSE]
-        came = httpx.Request(self.command, f"https://{host}{self.path}", headers=headers, content=body)
+        came = httpx.Request(self.command, f"{scheme}://{host}{self.path}", headers=headers, content=body)
         try:
             answer = _replies[whose](came)
         except httpx.HTTPError:
