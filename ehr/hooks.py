@@ -87,10 +87,11 @@ def discovery(
 
     `orders`: its cards offer something to order, so the orders in force are asked for too.
     """
+    alone = "one-id-one-hook" in quirks
     services = [
         {
             "hook": hook,
-            "id": name,
+            "id": f"{name}-{hook}" if alone else name,
             "title": title,
             "description": text,
             "prefetch": dict(prefetch_templates(name, quirks, orders=orders)),

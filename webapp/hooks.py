@@ -63,10 +63,13 @@ def discovery(site: str = "") -> Response:
 def service(service: str, site: str = "") -> Response:
     """One hook call: verified, read, completed, assessed, recorded, answered."""
     rooms, began = here(), time.monotonic()
-    model = _model(rooms, service)
+    model, only = _model(rooms, service)
+    service = model.name
     caller = _caller(rooms, site)
     limits.within(rooms, "hooks", caller.tenant.id, caller.iss)
     asked = wire.read_request(_json(), service)
+    if only not in ("", asked.hook):
+        raise MalformedRequest(f"is not '{only}', which this address is for", "hook")
     g.caller = (caller.tenant.id, asked.user, asked.patient)
     # The whole question: a client that uses an instance twice must not hear of the other patient.
     key = "|".join([caller.tenant.id, service, asked.hook_instance, asked.hook, asked.patient, asked.user])
@@ -91,7 +94,7 @@ def service(service: str, site: str = "") -> Response:
 def feedback(service: str, site: str = "") -> Response:
     """What the clinicians did with our cards. Repeats count once; a card we do not know is kept all the same."""
     rooms = here()
-    _model(rooms, service)
+    service = _model(rooms, service)[0].name
     caller = _caller(rooms, site)
     limits.within(rooms, "feedback", caller.tenant.id, caller.iss)
     rows = wire.read_feedback(_json())
@@ -101,10 +104,13 @@ def feedback(service: str, site: str = "") -> Response:
     return jsonify(received=len(rows), recorded=kept)
 
 
-def _model(rooms: Rooms, service: str) -> Model:
-    if service not in rooms.models:
+def _model(rooms: Rooms, service: str) -> tuple[Model, str]:
+    """The model behind a service's id, and the one hook that the id is for; "" for every hook."""
+    ids = {f"{name}-{hook}": (name, hook) for name in rooms.models for hook in wire.HOOKS}
+    name, only = ids.get(service, (service, ""))
+    if name not in rooms.models:
         raise NotFound(f"no such service; the services are {', '.join(rooms.models)}")
-    return rooms.models[service]
+    return rooms.models[name], only
 
 
 def _asking(rooms: Rooms, site: str) -> Tenant | None:
