@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -68,6 +68,7 @@ def service(service: str, site: str = "") -> Response:
     caller = _caller(rooms, site)
     limits.within(rooms, "hooks", caller.tenant.id, caller.iss)
     asked = wire.read_request(_json(), service)
+    asked = asked if asked.fhir_server else replace(asked, fhir_server=caller.tenant.issuer)  # whose ids these are
     if only not in ("", asked.hook):
         raise MalformedRequest(f"is not '{only}', which this address is for", "hook")
     g.caller = (caller.tenant.id, asked.user, asked.patient)
@@ -167,6 +168,7 @@ def _advice(rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest)
             local_codes=tenant.local_codes,
             care_units=tenant.care_units,
             zone=ZoneInfo(tenant.time_zone),
+            base=asked.fhir_server,
             truncated=gathered.truncated,
         )
     with STAGES.labels("consult").time():

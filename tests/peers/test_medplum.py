@@ -1,8 +1,8 @@
 """Medplum: its own FHIR router and repository in memory, with nothing on our side but its tenant template.
 
 Run `make peers` once: it fetches the packages that tests/peers/medplum/package.json names. Without them this is left
-out by name. Login and token are imitated from its source (Medplum's server is no package); searches, paging, conditional creates and
-refusals are Medplum's own code.
+out by name. Login and token are imitated from its source (Medplum's server is no package); searches, paging,
+conditional creates and refusals are Medplum's own code.
 """
 
 from __future__ import annotations

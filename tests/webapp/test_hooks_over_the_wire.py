@@ -217,6 +217,36 @@ def test_a_token_for_fetching_is_kept_nowhere(caller: Caller, house: House) -> N
     assert not [path for path in kept if secret.encode() in path.read_bytes()]
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["with fhirServer", "without"])
+def test_the_same_id_at_another_server_is_another_patient(caller: Caller, house: House, told: bool) -> None:
+    # CONFORMANCE 37
+    body = house.asked(SICK, authorised=False)
+    if told:
+        body["fhirServer"] = house.hospital.settings.fhir
+    sound = cards(caller.post(SERVICE, body))
+    assert sound
+    for other in ("https://elsewhere.example/fhir", f"{house.hospital.settings.url}/other"):
+        body["hookInstance"] = str(uuid.uuid4())
+        for entry in body["prefetch"]["vitals"]["entry"] + body["prefetch"]["laboratory"]["entry"]:
+            entry["resource"]["subject"] = {"reference": f"{other}/Patient/{SICK}"}
+        assert cards(caller.post(SERVICE, body)) == []  # nothing of it is this patient's
+    body["hookInstance"] = str(uuid.uuid4())
+    for entry in body["prefetch"]["vitals"]["entry"] + body["prefetch"]["laboratory"]["entry"]:
+        entry["resource"]["subject"] = {"reference": f"{house.hospital.settings.fhir}/Patient/{SICK}"}
+    assert [card["summary"] for card in cards(caller.post(SERVICE, body))] == [card["summary"] for card in sound]
+
+
+def test_a_token_for_another_patient_is_refused_by_its_element(caller: Caller, house: House) -> None:
+    # CONFORMANCE 73
+    for said, status in ((SICK, 200), (f"Patient/{SICK}", 200), ("sepsis", 400), (7, 400)):
+        body = house.asked(SICK)
+        body["fhirAuthorization"]["patient"] = said
+        answer = caller.post(SERVICE, body)
+        assert answer.status_code == status, answer.text
+        if status == 400:
+            refused(answer, 400, "fhirAuthorization.patient: ")
+
+
 # --- which orders are judged
 
 
@@ -256,6 +286,25 @@ def test_at_order_sign_drafts_of_every_kind_and_orders_signed_again_are_judged(
         drafted("DeviceRequest", "d", codeCodeableConcept={"text": "High flow nasal cannula"}, status=status),
     ):
         assert cards(caller.post(SERVICE, house.asked(SICK, hook="order-sign", orders=[*calm, more]))), more
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+def test_a_draft_for_another_patient_is_not_judged_by_this_ones_chart(
+    caller: Caller, house: House, hook: str
+) -> None:
+    # CONFORMANCE 37, 77
+    for reference, judged in (
+        (f"Patient/{SICK}", True),
+        (f"{house.hospital.settings.fhir}/Patient/{SICK}/_history/3", True),
+        ("urn:uuid:0d5a", True),
+        ("Patient/sepsis", False),
+        (f"{house.hospital.settings.fhir}/Patient/sepsis", False),
+        ("Patient/sepsis/_history/1", False),
+    ):
+        order = drafted("ServiceRequest", "gas", code=GAS) | {"subject": {"reference": reference}}
+        body = house.asked(SICK, hook=hook, orders=[order])
+        body["context"]["selections"] = ["ServiceRequest/gas"]
+        assert bool(cards(caller.post(SERVICE, body))) is judged, reference
 
 
 @pytest.mark.parametrize(
