@@ -24,6 +24,7 @@ max_requests_jitter = 2_000
 limit_request_line = 8190
 limit_request_fields = 60
 limit_request_field_size = 20_000  # a caller's JWT may have 16 kB
+forwarder_headers = ""  # no SCRIPT_NAME from outside: it would lead past what a proxy keeps inside by its path
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
 
 # Counters of all workers are added up by /metrics.
