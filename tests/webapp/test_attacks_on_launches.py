@@ -19,7 +19,7 @@ from ehr.transport import Budget
 from tests.ehr.peer import listening
 from tests.ehr.wire import dialled
 from tests.webapp.house import APP, House, standing, visit_of
-from tests.webapp.test_attacks_on_hooks import HOSTILE, poisoned
+from tests.webapp.test_attacks_on_hooks import HOSTILE, TURNING, poisoned
 
 SICK = "pneumonia-worsening"
 
@@ -228,6 +228,7 @@ def test_no_text_of_a_chart_becomes_html_of_a_page(house: House, text: str) -> N
         pages = [client.get(address, base_url=APP)]
         key = house.rooms.vault.get("visit", visit_of(address))["about"]["answers"][0]  # type: ignore[index]
         pages += [client.get(f"/handout/{key}?visit={visit_of(address)}", base_url=APP)]
+        pages += [client.get(f"/assessments/{key}/values?visit={visit_of(address)}", base_url=APP)]
     finally:
         house.rooms.http = real
     for page in pages:
@@ -237,6 +238,7 @@ def test_no_text_of_a_chart_becomes_html_of_a_page(house: House, text: str) -> N
         assert "<img src=x" not in html
         assert "<iframe" not in html
         assert not re.search(r'(?:href|src|action)="(?:javascript:|https?://evil)', html)
+        assert not TURNING.search(html)
         assert "49" not in re.findall(r"patient-name\">([^<]*)<", html)[:1]
 
 
