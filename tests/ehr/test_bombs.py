@@ -221,5 +221,6 @@ def test_no_text_of_a_chart_or_an_order_keeps_a_worker_busy(text: str) -> None:
     for model in ("ventilation-need", "troponin-trend"):
         concerns(asked, model)
         planned_draw(asked, model)
-    read_record("1", said_in_every_place(text))
+    record = read_record("1", said_in_every_place(text))
     assert time.thread_time() - began < 0.5
+    assert all(len(row.detail) <= 200 for row in record.refused)  # what is kept and shown of it
