@@ -148,6 +148,8 @@ PROGRAMS = (
     Row("no token", lambda d: d.granted(access_token=7), 400, "fhirAuthorization.access_token: ", ELEMENT),
     Row("no bearer", lambda d: d.granted(token_type=MARK), 400, "fhirAuthorization.token_type: ", ELEMENT),
     Row("no scope", lambda d: d.granted(scope=[MARK]), 400, "fhirAuthorization.scope: ", ELEMENT),
+    Row("another's token", lambda d: d.granted(patient=MARK), 400, "fhirAuthorization.patient: ", ELEMENT),
+    Row("a hook of another address", lambda d: d.hook(f"{SERVICE}-order-sign"), 400, "hook: ", ELEMENT),
     Row("no server", lambda d: d.hook(fhirServer=None), 400, "fhirServer: ", ELEMENT),
     Row(
         "another server",
