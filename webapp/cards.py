@@ -110,8 +110,7 @@ def shortened(summary: str) -> str:
 
 def _on_one_line(text: str) -> str:
     """White space as single spaces (those that do not break stay), "<5" as "below 5"."""
-    line = GAPS.sub(" ", unturned(text)).strip(" ")
-    return BOUND.sub(lambda found: "below " if found[0] == "<" else "above ", line)
+    return BOUND.sub(lambda at: "below " if at[0] == "<" else "above ", GAPS.sub(" ", unturned(text)).strip(" "))
 
 
 def lint(card: Mapping[str, Any]) -> tuple[str, ...]:
