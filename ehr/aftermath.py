@@ -43,6 +43,7 @@ def course(
         local_codes=tenant.local_codes,
         care_units=tenant.care_units,
         zone=zone,
+        base=tenant.issuer,
         truncated=truncated,
     )
     words = lexicon(tenant.local_codes)

@@ -42,6 +42,7 @@ HOOKS: Final = ("order-select", "order-sign", "patient-view")
 CLINICIANS: Final = frozenset({"Practitioner", "PractitionerRole"})
 USERS: Final = CLINICIANS | {"Patient", "RelatedPerson"}
 FHIR_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+OF_PATIENT: Final = re.compile(r"(?:^|/)Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]*)?$")
 MOST_DRAFTS: Final = 500
 Resource = Mapping[str, Any]
 
@@ -87,10 +88,11 @@ def discovery(
 
     `orders`: its cards offer something to order, so the orders in force are asked for too.
     """
+    alone = "one-id-one-hook" in quirks
     services = [
         {
             "hook": hook,
-            "id": name,
+            "id": f"{name}-{hook}" if alone else name,
             "title": title,
             "description": text,
             "prefetch": dict(prefetch_templates(name, quirks, orders=orders)),
@@ -118,18 +120,23 @@ def read_request(body: Mapping[str, Any], service: str) -> HookRequest:
     context = _object(body.get("context"), "context")
     prefetch = body.get("prefetch")
     server = _server(body.get("fhirServer"))
-    token, scope = _authorization(body.get("fhirAuthorization"), server)
+    patient = _id(context.get("patientId"), "context.patientId", "Patient")
+    token, scope = _authorization(body.get("fhirAuthorization"), server, patient)
     drafts = _drafts(context) if hook != "patient-view" else []
     selections = _selections(context) if hook == "order-select" else ()
     return HookRequest(
         hook=str(hook),
         hook_instance=_instance(body.get("hookInstance")),
         service=service,
-        patient=_id(context.get("patientId"), "context.patientId", "Patient"),
+        patient=patient,
         user=_user(context.get("userId")),
         encounter=_encounter(context.get("encounterId")),
         selections=selections,
-        orders=tuple(row for row, names in drafts if hook == "order-sign" or names & set(selections)),
+        orders=tuple(
+            row
+            for row, names in drafts
+            if (hook == "order-sign" or names & set(selections)) and not _of_another(row, patient)
+        ),
         drafts=tuple(row for row, _ in drafts),
         prefetch={} if prefetch is None else _object(prefetch, "prefetch"),
         fhir_server=server,
@@ -172,6 +179,14 @@ def gather(request: HookRequest, fetch: Callable[[], Read]) -> Gathered:
 
 def _wanted(request: HookRequest) -> Iterator[Resource]:
     return (order for order in request.orders if order.get("doNotPerform") is not True)
+
+
+def _of_another(order: Resource, patient: str) -> bool:
+    """Whether a draft says that it is for another patient than the chart; one that names nobody is this patient's."""
+    subject = order.get("subject") or order.get("patient")
+    reference = subject.get("reference") if isinstance(subject, Mapping) else None
+    named = OF_PATIENT.search(reference) if isinstance(reference, str) else None
+    return named is not None and named[1] != patient
 
 
 def _drafts(context: Resource) -> list[tuple[Resource, set[str]]]:
@@ -252,7 +267,7 @@ def _server(value: Any) -> str:
     raise MalformedRequest("is no http(s) URL", "fhirServer")
 
 
-def _authorization(value: Any, server: str) -> tuple[str | None, str]:
+def _authorization(value: Any, server: str, patient: str) -> tuple[str | None, str]:
     if value is None:
         return None, ""
     granted = _object(value, "fhirAuthorization")
@@ -266,4 +281,7 @@ def _authorization(value: Any, server: str) -> tuple[str | None, str]:
     scope = granted.get("scope", "")
     if not isinstance(scope, str):
         raise MalformedRequest("is no text", "fhirAuthorization.scope")
+    meant = granted.get("patient")
+    if meant is not None and _id(meant, "fhirAuthorization.patient", "Patient") != patient:
+        raise MalformedRequest("is another patient than context.patientId", "fhirAuthorization.patient")
     return token, scope

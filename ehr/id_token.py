@@ -32,12 +32,16 @@ def verify_id_token(
     keys: KeySource,
     now: datetime,
     budget: Budget,
+    elsewhere: bool = False,
 ) -> Mapping[str, Any]:
-    """The claims, once everything about the token holds. Raises LaunchRefused naming the claim."""
+    """The claims, once everything about the token holds. Raises LaunchRefused naming the claim.
+
+    `elsewhere`: the site's server names in its tokens another issuer of its own than in its configuration.
+    """
     try:
         token = peek(raw)
         algorithm = check_algorithm(token, ALGORITHMS)
-        issuer = _issuer(token, endpoints)
+        issuer = _issuer(token, endpoints, elsewhere)
         check_times(token, now)
         _check_audience(token, client_id)
         sent = token.claims.get("nonce")
@@ -52,13 +56,19 @@ def verify_id_token(
     return token.claims
 
 
-def _issuer(token: Claimed, endpoints: Endpoints) -> str:
-    """`iss`: the one the SMART configuration names; where it names none, one on the hospital's own servers."""
+def _issuer(token: Claimed, endpoints: Endpoints, elsewhere: bool) -> str:
+    """`iss`: the one the SMART configuration names; where it names none, or the site's file says that it names
+    another (`elsewhere`), one on the hospital's own servers.
+    """
     issuer = token.text("iss")
-    if endpoints.identity_issuer:
-        if issuer != endpoints.identity_issuer:
-            raise TokenFault("is not the issuer of the hospital's SMART configuration", "iss")
+    if issuer == endpoints.identity_issuer:
         return issuer
+    if endpoints.identity_issuer and not elsewhere:
+        raise TokenFault(
+            "is not the issuer of the hospital's SMART configuration; where its server does so, "
+            "'identity-issuer-elsewhere' is the quirk for the site's tenant file",
+            "iss",
+        )
     ours = {origin(url) for url in (endpoints.issuer, endpoints.authorization, endpoints.token) if url}
     if not issuer.startswith(("https://", "http://")) or _origin(issuer) not in ours:
         raise TokenFault("is none of the hospital's own servers", "iss")

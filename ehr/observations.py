@@ -111,7 +111,7 @@ class Observations:
                 raise NotUsed(entry.meaning.name, entry.code)
         time, known, only_issued = self.clock.times(row)
         meta = row.get("meta") or {}
-        version = meta.get("versionId") or meta.get("lastUpdated") or ""
+        version = str(meta.get("versionId") or meta.get("lastUpdated") or "")[:64]
         if only_issued:
             self.sink.only_issued.append(where)
         at = _At(where, version, time, known, preliminary)

@@ -22,7 +22,13 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Iterable[str]]
 
-TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in its last 32 bits
+# Networks with an IPv4 address in the last 32 bits: RFC 6052, 8215, 2765, 4291 (the last without :: and ::1).
+TRANSLATED: Final = tuple(
+    map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96"))
+)
+ISATAP: Final = (0x00005EFE, 0x02005EFE)  # RFC 5214: before an IPv4 address, in any network
+UNICAST: Final = ipaddress.IPv6Network("2000::/3")  # what is public of IPv6 lies here
+EXAMPLES: Final = ipaddress.IPv6Network("3fff::/20")  # RFC 9637: for documents
 NEVER: Final = tuple(
     ipaddress.ip_network(each)
     for each in (
@@ -30,6 +36,10 @@ NEVER: Final = tuple(
         "169.254.0.0/16",  # link-local; 169.254.169.254 hands out a machine's credentials
         "fe80::/10",
         "fd00:ec2::254/128",  # the same by IPv6
+        "fd20:ce::254/128",
+        "168.63.129.16/32",  # and other clouds' own
+        "100.100.100.200/32",
+        "192.0.0.192/32",
         "224.0.0.0/4",
         "240.0.0.0/4",
         "ff00::/8",
@@ -74,16 +84,24 @@ class Reach:
             return False
         if _within(address, NEVER):
             return False
-        return self.inside or address.is_global or _within(address, self.networks)
+        return self.inside or _public(address) or _within(address, self.networks)
 
 
 def _plain(address: Address) -> Address:
     """The IPv4 address that an IPv6 one stands for, where it does."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
-    if address in TRANSLATED:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    last, before = int(address) & 0xFFFFFFFF, int(address) >> 32 & 0xFFFFFFFF
+    translated = int(address) > 1 and _within(address, TRANSLATED)
+    if translated or before in ISATAP:
+        return ipaddress.IPv4Address(last)
     return address.ipv4_mapped or address.sixtofour or address
+
+
+def _public(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.is_global and address in UNICAST and address not in EXAMPLES
+    return address.is_global
 
 
 def _within(address: Address, networks: Iterable[Network]) -> bool:

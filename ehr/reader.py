@@ -38,6 +38,7 @@ from inference.chart import Event, Measurement, Person, Record, Refusal
 NONE: Mapping[str, str] = MappingProxyType({})
 DEEPEST: Final = 3  # bundles within bundles: a batch's answer holds searchsets, and those hold rows
 LISTED: Final = 200  # refusals named one by one; the rest are counted
+LONGEST: Final = 160  # characters of what a row said that are kept and shown
 BY_CODE: Final = frozenset(
     {"code-unknown", "venous-gas", "ratio-of-inputs", "not-an-input", "ignored-here"}
 )  # one row a code
@@ -280,7 +281,8 @@ class _Reading:
         """
         listed: list[Refusal] = []
         counted: dict[tuple[str, str], tuple[str, int]] = {}
-        for where, reason, detail in self.sink.refused:
+        for where, reason, told in self.sink.refused:
+            detail = told[:LONGEST]
             if reason in BY_CODE:
                 first, many = counted.get((reason, detail), (where, 0))
                 counted[(reason, detail)] = (first, many + 1)

@@ -119,6 +119,8 @@ def authorise_fields(tenant: Tenant, pending: Pending) -> dict[str, str]:
         "code_challenge_method": "S256",
         "nonce": pending.nonce,
     }
+    if "fresh-login" in tenant.quirks:
+        fields["prompt"] = "login"  # OpenID Connect Core 3.1.2.1
     return fields if pending.launch is None else {**fields, "launch": pending.launch}
 
 
@@ -167,6 +169,7 @@ def finish(
         keys=keys,
         now=now,
         budget=budget,
+        elsewhere="identity-issuer-elsewhere" in tenant.quirks,
     )
     return replace(grant, user=person(claims.get("fhirUser") or claims.get("profile")))
 

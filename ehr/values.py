@@ -18,6 +18,7 @@ from inference.vocabulary import Variable
 BOUNDS: Final = {None: "", "": "", "<": "<", "<=": "<", "≤": "<", ">": ">", ">=": ">", "≥": ">"}
 # Comma for a decimal point only where it cannot be a thousand's: "6,2" is 6.2; "1,200" is not read.
 WRITTEN: Final = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*([-+]?\d+(?:\.\d+|,\d{1,2}(?!\d))?)\s*([^\d\s,.].*?)?\s*")
+LONGEST_WRITTEN: Final = 200  # characters: what is longer is a report, and a search in it may take its square
 POINTS: Final = re.compile(r"\s*(\d{1,2})\s*(T)?(?:\b|\s|\().*", re.IGNORECASE | re.DOTALL)
 OTHER_FORMS: Final = (
     "valueRange",
@@ -87,7 +88,7 @@ def points(holder: Mapping[str, Any], lexicon: Lexicon) -> tuple[int, str]:
         text = concept.get("text")
     if text is None:
         raise _no_value(holder)
-    found = POINTS.fullmatch(text)
+    found = POINTS.fullmatch(text[:LONGEST_WRITTEN])
     if found is None:
         raise NotUsed("not-a-number", text[:40])
     return int(found[1]), "T" if found[2] else ""
@@ -118,7 +119,7 @@ def _quantity(quantity: Mapping[str, Any], variable: Variable, loinc: str, lexic
 def _written(holder: Mapping[str, Any], variable: Variable, loinc: str, lexicon: Lexicon) -> Value:
     """A result as a string: "<6", "6,2 ng/L". Its unit stands in it, or beside it in the reference range."""
     text = holder["valueString"]
-    found = WRITTEN.fullmatch(text)
+    found = WRITTEN.fullmatch(text) if len(text) <= LONGEST_WRITTEN else None
     if found is None:
         raise NotUsed("not-a-number", text[:40])
     sign, digits, unit = found.groups()

@@ -33,13 +33,17 @@ N: a specification demands it. R: a specification recommends it. L: our own rule
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One promise. `deviation` is why it is not held, or not by a test; "" where tests hold it."""
+    """One promise. `deviation` is why it is not held, or not by a test; "" where tests hold it.
+
+    `apart` is what of the checklist's item is left out, and why, where tests hold all the rest.
+    """
 
     number: int
     section: str
     strength: str
     sentence: str
     deviation: str = ""
+    apart: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -133,6 +137,11 @@ def faults(promised: Iterable[Item], cited: Iterable[Citation]) -> list[str]:
         for number, item in known.items()
         if number in held and item.deviation
     ]
+    told += [
+        f"item {number} has a deviation and a part left out; keep one"
+        for number, item in known.items()
+        if item.apart and item.deviation
+    ]
     return told
 
 
@@ -147,6 +156,7 @@ def table(promised: Iterable[Item], cited: Iterable[Citation]) -> str:
             section = item.section
             rows.append(f"## {section}\n\n| item | | what is promised | what holds it |\n|---|---|---|---|")
         last = f"*Deviation:* {item.deviation}" if item.deviation else "<br>".join(tests.get(item.number, []))
+        last += f"<br>*Apart from:* {item.apart}" if item.apart else ""
         rows.append(f"| {item.number} | {item.strength} | {item.sentence} | {last} |")
     return _spaced("\n".join(rows)) + "\n"
 

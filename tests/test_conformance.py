@@ -47,6 +47,14 @@ def test_an_item_with_a_test_and_one_with_a_reason_fit_and_stand_in_the_table() 
     assert "| 2 | L | Two. | *Deviation:* not ours to do |" in written
 
 
+def test_what_is_left_out_of_an_item_stands_beside_its_tests_and_not_beside_a_deviation() -> None:
+    most = Item(1, "A", "N", "One.", apart="its last part, which nobody reads")
+    assert faults((most,), [HELD]) == []
+    assert "::test_one`<br>*Apart from:* its last part, which nobody reads |" in table((most,), [HELD])
+    both = Item(2, "A", "L", "Two.", deviation="not ours to do", apart="its last part")
+    assert faults((both,), []) == ["item 2 has a deviation and a part left out; keep one"]
+
+
 def cited(folder: Path, text: str) -> list[tuple[str, int]]:
     (folder / "ehr").mkdir(exist_ok=True)
     (folder / "ehr" / "test_a.py").write_text(text)

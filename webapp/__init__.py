@@ -45,12 +45,14 @@ def create_app(settings: Settings, rooms: Rooms | None = None) -> Flask:
         sources,
     )
     from webapp.rooms import Rooms
+    from webapp.unturned import unturned
 
     app = Flask("ordertime", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, MAX_FORM_MEMORY_SIZE=100_000, MAX_FORM_PARTS=50)
     if settings.proxies:  # ours: the address they saw is the caller's
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     app.url_map.merge_slashes = False  # `//host` is nobody's redirect
+    app.jinja_env.finalize = unturned  # no name turns the words after it
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     ops.log_to_stderr(settings)
     rooms = rooms or Rooms(settings)

@@ -6,15 +6,19 @@ Refuses (ScoreError) a file that is no such CSV; a line that cannot be understoo
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
 from ehr.bulk import bucket_of
+
+# What servers use as an id; it is written out again, and a spreadsheet computes what begins with = + - @.
+ID: Final = re.compile(r"[A-Za-z0-9._~][A-Za-z0-9\-._~]{0,127}")
 
 
 class ScoreError(Exception):
@@ -57,7 +61,7 @@ def read_moments(path: Path) -> Iterator[tuple[int, Moment | str]]:
 
 
 def _problem(patient: str, as_of: str) -> str:
-    if not patient.strip() or not patient.isprintable():
+    if not ID.fullmatch(patient.strip(" ").removeprefix("Patient/")):
         return "no patient"
     try:
         moment = datetime.fromisoformat(as_of)

@@ -241,6 +241,7 @@ def _row(
         local_codes=tenant.local_codes,
         care_units=tenant.care_units,
         zone=words.zone_of(tenant.time_zone),
+        base=tenant.issuer,
         truncated=truncated,
     )
     occasion = Occasion(tenant, patient, now, "batch")

@@ -15,6 +15,7 @@ from typing import Any, Final
 from inference.assessment import Assessment, Phrase, Prediction, Reason, RuleResult, Score, State, Status
 from webapp import bedside, nextdraw, question, reasons, suspended, words
 from webapp.answer import WITHHELD, compared, family, interval
+from webapp.unturned import unturned
 from webapp.words import say
 
 LONGEST: Final = 139  # characters of a summary: the specification asks for fewer than 140
@@ -109,7 +110,7 @@ def shortened(summary: str) -> str:
 
 def _on_one_line(text: str) -> str:
     """White space as single spaces (those that do not break stay), "<5" as "below 5"."""
-    return BOUND.sub(lambda found: "below " if found[0] == "<" else "above ", GAPS.sub(" ", text).strip(" "))
+    return BOUND.sub(lambda at: "below " if at[0] == "<" else "above ", GAPS.sub(" ", unturned(text)).strip(" "))
 
 
 def lint(card: Mapping[str, Any]) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ from ehr.errors import (
     UntrustedCaller,
 )
 from governance.errors import GovernanceError, LedgerUnavailable
-from inference.errors import OrdertimeError, QuestionError
+from inference.errors import ArtifactError, OrdertimeError, QuestionError
 from webapp import words
 from webapp.handout import PrintingUnavailable
 from webapp.rooms import here
@@ -69,6 +69,7 @@ STATUS: tuple[tuple[type[Exception], Answered], ...] = (
     (PrintingUnavailable, (503, "not-supported", "no-printing")),
     (GovernanceError, (500, "exception", "fault")),
     (QuestionError, (400, "invalid", "malformed")),
+    (ArtifactError, (500, "exception", "model-missing")),
     (OrdertimeError, (500, "exception", "model-fault")),
 )
 

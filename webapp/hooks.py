@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -36,6 +36,7 @@ from webapp.showing import Shown, shown, too_late
 door = Blueprint("hooks", __name__)
 REPLAY = timedelta(minutes=10)
 PREFLIGHT_SECONDS = "600"
+PLACES = ("/cds-services", "/sites/")
 CHART_SHARE, ORDERS_SHARE = 0.75, 0.15  # of the hook's deadline
 
 
@@ -62,10 +63,14 @@ def discovery(site: str = "") -> Response:
 def service(service: str, site: str = "") -> Response:
     """One hook call: verified, read, completed, assessed, recorded, answered."""
     rooms, began = here(), time.monotonic()
-    model = _model(rooms, service)
+    model, only = _model(rooms, service)
+    service = model.name
     caller = _caller(rooms, site)
     limits.within(rooms, "hooks", caller.tenant.id, caller.iss)
     asked = wire.read_request(_json(), service)
+    asked = asked if asked.fhir_server else replace(asked, fhir_server=caller.tenant.issuer)  # whose ids these are
+    if only not in ("", asked.hook):
+        raise MalformedRequest(f"is not '{only}', which this address is for", "hook")
     g.caller = (caller.tenant.id, asked.user, asked.patient)
     # The whole question: a client that uses an instance twice must not hear of the other patient.
     key = "|".join([caller.tenant.id, service, asked.hook_instance, asked.hook, asked.patient, asked.user])
@@ -90,7 +95,7 @@ def service(service: str, site: str = "") -> Response:
 def feedback(service: str, site: str = "") -> Response:
     """What the clinicians did with our cards. Repeats count once; a card we do not know is kept all the same."""
     rooms = here()
-    _model(rooms, service)
+    service = _model(rooms, service)[0].name
     caller = _caller(rooms, site)
     limits.within(rooms, "feedback", caller.tenant.id, caller.iss)
     rows = wire.read_feedback(_json())
@@ -100,10 +105,13 @@ def feedback(service: str, site: str = "") -> Response:
     return jsonify(received=len(rows), recorded=kept)
 
 
-def _model(rooms: Rooms, service: str) -> Model:
-    if service not in rooms.models:
+def _model(rooms: Rooms, service: str) -> tuple[Model, str]:
+    """The model behind a service's id, and the one hook that the id is for; "" for every hook."""
+    ids = {f"{name}-{hook}": (name, hook) for name in rooms.models for hook in wire.HOOKS}
+    name, only = ids.get(service, (service, ""))
+    if name not in rooms.models:
         raise NotFound(f"no such service; the services are {', '.join(rooms.models)}")
-    return rooms.models[service]
+    return rooms.models[name], only
 
 
 def _asking(rooms: Rooms, site: str) -> Tenant | None:
@@ -160,6 +168,7 @@ def _advice(rooms: Rooms, model: Model, tenant: Tenant, asked: wire.HookRequest)
             local_codes=tenant.local_codes,
             care_units=tenant.care_units,
             zone=ZoneInfo(tenant.time_zone),
+            base=asked.fhir_server,
             truncated=gathered.truncated,
         )
     with STAGES.labels("consult").time():
@@ -207,8 +216,11 @@ def _preflight() -> Response | None:
     return Response(status=204) if request.method == "OPTIONS" else None
 
 
-@door.after_request
+@door.after_app_request
 def _cors(response: Response) -> Response:
+    """Refusals too, and of addresses that no route has: a browser's client reads what mends its call."""
+    if not request.path.startswith(PLACES):
+        return response
     origin = request.headers.get("Origin", "")
     if origin and any(origin in tenant.cors_origins for tenant in here().tenants):
         response.headers["Access-Control-Allow-Origin"] = origin

@@ -70,6 +70,7 @@ def seen(rooms: Rooms, visit: Visit) -> Seen:
         local_codes=visit.tenant.local_codes,
         care_units=visit.tenant.care_units,
         zone=ZoneInfo(visit.tenant.time_zone),
+        base=visit.tenant.issuer,
         truncated=reading.truncated,
     )
     who = identity(visit.grant.patient, reading.resources)

@@ -20,10 +20,10 @@ import httpx
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
+from tests.ehr.wire import Reply, dialled
+
 NOW = datetime(2026, 11, 23, 7, 30, tzinfo=UTC)
 BASE = "https://ehr.example.org/fhir/r4"
-
-Reply = Callable[[httpx.Request], httpx.Response]
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Watch:
 
 
 class Peer:
-    """A server behind httpx.MockTransport: `replies` by path, `asked` in order."""
+    """A server on loopback: `replies` by path, `asked` in order."""
 
     def __init__(self, **replies: httpx.Response | Reply) -> None:
         self.replies: dict[str, httpx.Response | Reply] = dict(replies)
@@ -53,7 +53,7 @@ class Peer:
 
     def client(self) -> httpx.Client:
         """A client that reaches this peer, whatever the host."""
-        return httpx.Client(transport=httpx.MockTransport(self._answer))
+        return dialled(self._answer)
 
     def form(self, number: int = -1) -> dict[str, str]:
         """The form of a request that was asked."""

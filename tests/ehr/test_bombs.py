@@ -8,13 +8,16 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
 
 from ehr.documents import NotJson, NotUnpacked, TooManyParts, read_json, unpacked
 from ehr.errors import AnswerTooLarge, EhrUnavailable, MalformedAnswer
+from ehr.hooks import concerns, planned_draw, read_request
 from ehr.pace import PacedTransport
+from ehr.reader import read_record
 from ehr.records import read_patient
 from ehr.transport import Budget, FhirHttp, ask
 from tests.ehr.peer import BASE, NOW, Peer, listening
@@ -158,3 +161,66 @@ def test_connections_are_kept_and_used_again_after_a_slow_one() -> None:
     with listening(served(b"{}", "identity")) as (url, _), httpx.Client(transport=PacedTransport()) as client:
         for _ in range(3):
             assert ask(client, "GET", url, budget=Budget(5), where="Observation").body == b"{}"
+
+
+# --- texts that make a pattern search for ever
+
+
+LONG = 20_000  # signs: enough for the square of it to be seen, and for a red test to end
+TEXTS = {
+    "spaces": " " * LONG,
+    "tabs and a digit": "\t" * LONG + "5",
+    "spaces behind a number": "5" + " " * LONG + "x",
+    "a unit with gaps": "5 a" + " a" * (LONG // 2) + "\u00a0" * LONG + "5",
+    "digits": "1" * LONG,
+    "numbers": "1." * (LONG // 2),
+    "words": "high " * (LONG // 5),
+    "words that begin": "high-" * (LONG // 5) + "-" * LONG,
+    "dates": "2026-11-23T" * (LONG // 11),
+    "references": "Patient/" * (LONG // 8),
+    "brackets": "<" * LONG,
+}
+
+
+def said_in_every_place(text: str) -> list[dict[str, Any]]:
+    row = {
+        "resourceType": "Observation",
+        "status": "final",
+        "subject": {"reference": "Patient/1"},
+        "effectiveDateTime": "2026-11-23T06:00:00Z",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "67151-1"}]},
+    }
+    quantity = {"value": 80, "unit": text, "code": text, "system": "http://unitsofmeasure.org"}
+    changes: list[dict[str, Any]] = [
+        {"valueString": text},
+        {"valueQuantity": quantity},
+        {"valueQuantity": {"value": 80, "unit": "ng/L"}, "effectiveDateTime": text},
+        {"valueQuantity": {"value": 80, "unit": "ng/L"}, "referenceRange": [{"text": text}], "method": {"text": text}},
+        {"valueQuantity": {"value": 80, "unit": "ng/L"}, "device": {"display": text}, "note": [{"text": text}]},
+        {"valueString": text, "code": {"coding": [{"system": "http://loinc.org", "code": "9267-6"}]}},
+        {"valueString": text, "code": {"coding": [{"system": "http://loinc.org", "code": "20124-4"}]}},
+        {"valueString": text, "code": {"text": text, "coding": [{"code": text, "display": text}]}},
+        {"subject": {"reference": text}},
+        {"status": text},
+    ]
+    rows = [row | {"id": f"o{number}"} | change for number, change in enumerate(changes)]
+    use = {"resourceType": "DeviceUseStatement", "id": "u", "status": "active", "device": {"display": text}}
+    stay = {"resourceType": "Encounter", "id": "e", "status": "in-progress"}
+    stay["location"] = [{"location": {"display": text}}]  # type: ignore[assignment]
+    return [*rows, *(each | {"subject": {"reference": "Patient/1"}} for each in (use, stay))]
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_no_text_of_a_chart_or_an_order_keeps_a_worker_busy(text: str) -> None:
+    draft = {"resourceType": "MedicationRequest", "id": "m", "medicationCodeableConcept": {"text": text}}
+    context = {"userId": "Practitioner/1", "patientId": "1"}
+    context |= {"draftOrders": {"resourceType": "Bundle", "entry": [{"resource": draft}]}}  # type: ignore[dict-item]
+    body = {"hook": "order-sign", "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea", "context": context}
+    began = time.thread_time()
+    asked = read_request(body, "ventilation-need")
+    for model in ("ventilation-need", "troponin-trend"):
+        concerns(asked, model)
+        planned_draw(asked, model)
+    record = read_record("1", said_in_every_place(text))
+    assert time.thread_time() - began < 0.5
+    assert all(len(row.detail) <= 200 for row in record.refused)  # what is kept and shown of it

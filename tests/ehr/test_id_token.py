@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -119,6 +120,30 @@ def test_an_unknown_kid_costs_one_fresh_fetch() -> None:  # CONFORMANCE 29
     watch.seconds += 6
     assert smart.finish(peer.client(), TENANT, pending, back, keys=keys, now=NOW).user == "Practitioner/7"
     assert sum(request.url.path == "/auth/jwks.json" for request in peer.asked) == 2
+
+
+def test_another_issuer_of_the_hospitals_own_counts_where_the_sites_file_says_so() -> None:  # CONFORMANCE 29
+    quirky = replace(TENANT, quirks=frozenset({"identity-issuer-elsewhere"}))
+    for iss, tenant, good in (
+        ("https://ehr.example.org/auth/fhir", quirky, True),
+        ("https://ehr.example.org/auth/fhir", TENANT, False),
+        ("https://evil.example.net/auth", quirky, False),
+        ("https://ehr.example.org.evil.net/auth", quirky, False),
+        ("http://ehr.example.org/auth", quirky, False),
+        ("https://ehr.example.org:8443/auth", quirky, False),
+    ):
+        peer = hospital()
+        pending = begun(peer, tenant)
+        token = signed(identity(pending, iss=iss), RS, "RS256")
+        peer["/auth/token"] = httpx.Response(200, json={**GIVEN, "id_token": token})
+        if good:
+            assert finished(peer, pending, tenant).user == "Practitioner/7"
+        else:
+            with pytest.raises(LaunchRefused, match=r"^iss: .*"):
+                finished(peer, pending, tenant)
+        peer["/auth/token"] = httpx.Response(200, json={**GIVEN, "id_token": signed(identity(pending, iss=iss), OTHER)})
+        with pytest.raises(LaunchRefused):
+            finished(peer, pending, tenant)  # whoever is named, the keys are the configuration's
 
 
 def openid_hospital(**configuration: Any) -> tuple[Peer, smart.Pending]:

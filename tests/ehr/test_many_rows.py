@@ -25,6 +25,7 @@ from inference.assessment import VENTILATION
 from inference.model import load, newest
 from tests.artefacts import build
 from tests.ehr.test_records import BASE, NOW, Hospital, Resource, entry, observation
+from tests.ehr.wire import dialled
 
 VITALS = (("8867-4", "/min", 80), ("9279-1", "/min", 18), ("59408-5", "%", 92), ("8480-6", "mm[Hg]", 120))
 MANY = 10_000
@@ -212,7 +213,7 @@ def test_a_hospital_that_dawdles_costs_no_more_than_the_budget() -> None:
     # CONFORMANCE 53
     ward = Ward(monitor(4000), [], page=10)
     ward.delay = lambda _: 0.03
-    client = httpx.Client(transport=httpx.MockTransport(ward))
+    client = dialled(ward)
     began = time.monotonic()
     reading = read_patient(FhirHttp(BASE, "token", client, Budget(0.4)), "1", as_of=NOW)
     assert time.monotonic() - began < 1.5
@@ -223,7 +224,7 @@ def test_a_hospital_that_dawdles_costs_no_more_than_the_budget() -> None:
 
 def test_a_budget_that_is_spent_before_anything_came_is_no_chart() -> None:
     ward = Ward(monitor(4), [])
-    client = httpx.Client(transport=httpx.MockTransport(ward))
+    client = dialled(ward)
     with pytest.raises(EhrUnavailable):
         read_patient(FhirHttp(BASE, "token", client, Budget(0)), "1", as_of=NOW)
 

@@ -59,7 +59,9 @@ def read(url: str, reach: Reach, verify: ssl.SSLContext | bool = True) -> dict[s
 @pytest.mark.parametrize(
     "address",
     ["10.1.2.3", "192.168.0.9", "172.16.5.5", "100.64.0.1", "127.0.0.1", "::1", "fd12::1", "::ffff:10.0.0.1",
-     "64:ff9b::a00:1", "2002:a00:1::", "192.0.2.1", "not-an-address", ""],
+     "64:ff9b::a00:1", "2002:a00:1::", "192.0.2.1", "::10.0.0.1", "::ffff:0:a00:1", "64:ff9b:1::a00:1", "fec0::1",
+     "2606:4700::5efe:a00:1", "2606:4700::200:5efe:a00:1", "2001:0:a00:1::1", "3fff::1", "5f00::1", "168.63.129.16",
+     "010.0.0.1", "0x7f.1", "127.1", "2130706433", "not-an-address", ""],
 )  # fmt: skip
 def test_an_address_that_is_not_public_is_not_called_in_production(address: str) -> None:
     # CONFORMANCE 36
@@ -68,15 +70,20 @@ def test_an_address_that_is_not_public_is_not_called_in_production(address: str)
         reach.addresses(NAME, 443)
 
 
-@pytest.mark.parametrize("address", ["93.184.215.14", "2606:4700::6810:1", "64:ff9b::5db8:d70e"])
+@pytest.mark.parametrize(
+    "address", ["93.184.215.14", "2606:4700::6810:1", "64:ff9b::5db8:d70e", "2606:4700::5efe:5db8:d70e"]
+)
 def test_a_public_address_is_called(address: str) -> None:
     assert Reach(inside=False, resolve=Names((address,))).addresses(NAME, 443) == (address,)
 
 
 @pytest.mark.parametrize("inside", [True, False])
 @pytest.mark.parametrize(
-    "address", ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1%eth0", "fd00:ec2::254", "0.0.0.1", "224.0.0.1"]
-)
+    "address",
+    ["169.254.169.254", "::ffff:169.254.169.254", "::169.254.169.254", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe",
+     "2002:a9fe:a9fe::1", "fe80::1%eth0", "fd00:ec2::254", "fd20:ce::254", "168.63.129.16", "100.100.100.200",
+     "192.0.0.192", "0.0.0.1", "224.0.0.1"],
+)  # fmt: skip
 def test_where_clouds_keep_their_credentials_nobody_is_sent(address: str, inside: bool) -> None:
     everything = (ipaddress.ip_network("169.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
     assert not Reach(inside=inside, networks=everything).allows(address)

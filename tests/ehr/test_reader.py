@@ -1044,3 +1044,9 @@ def test_reading_costs_little_more_than_parsing() -> None:
         return min(times)
 
     assert best(lambda: read_record("1", rows)) < 6 * best(lambda: json.loads(raw))
+
+
+@pytest.mark.parametrize("version", [7, True, 2940769528055, ["3"], {"a": 1}])
+def test_a_version_that_is_no_text_is_kept_as_one(version: Any) -> None:
+    record = read(lab("2160-0", 1.1, "mg/dL") | {"meta": {"versionId": version}})
+    assert isinstance(only(record).source.version, str)

@@ -23,6 +23,7 @@ from ehr.errors import (
 )
 from ehr.records import MOST_PAGES, read_patient
 from ehr.transport import Budget, FhirHttp
+from tests.ehr.wire import dialled
 
 BASE = "https://ehr.example/fhir"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -100,7 +101,7 @@ class Hospital:
         return lambda _: self.send(body, status)
 
     def http(self, **options: Any) -> FhirHttp:
-        client = httpx.Client(transport=httpx.MockTransport(self))
+        client = dialled(self)
         return FhirHttp(
             BASE, "token", client, Budget(30), sleep=lambda _: None, jitter=lambda: 0.0, **options
         )

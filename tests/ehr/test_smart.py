@@ -168,6 +168,12 @@ def test_state_nonce_and_verifier_are_long_and_new_every_time() -> None:  # CONF
     assert all(43 <= len(p.verifier) <= 128 for p in pendings)
 
 
+def test_a_login_is_asked_for_anew_where_an_earlier_ones_patient_would_come() -> None:
+    assert "prompt" not in asked(begun(hospital()))
+    quirky = replace(TENANT, quirks=frozenset({"fresh-login"}))
+    assert asked(begun(hospital(), quirky), quirky)["prompt"] == ["login"]
+
+
 def test_a_query_the_endpoint_has_is_kept() -> None:
     peer = hospital(without(CONFIGURATION, authorization_endpoint="https://ehr.example.org/auth?tenant=7"))
     sent = asked(begun(peer))

@@ -1,8 +1,8 @@
 """Medplum: its own FHIR router and repository in memory, with nothing on our side but its tenant template.
 
 Run `make peers` once: it fetches the packages that tests/peers/medplum/package.json names. Without them this is left
-out by name. Login and token are imitated (Medplum's server is no package); searches, paging, conditional creates and
-refusals are Medplum's own code.
+out by name. Login and token are imitated from its source (Medplum's server is no package); searches, paging,
+conditional creates and refusals are Medplum's own code.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -22,10 +21,10 @@ from ehr.records import read_patient
 from ehr.transport import Budget, FhirHttp
 from inference.assessment import VENTILATION
 from tests.peers.loopback import app, chart, template
-from tests.webapp.house import APP, House
+from tests.webapp.house import APP, House, visit_of
 
 HERE = Path(__file__).resolve().parent / "medplum"
-SICK = "pneumonia-worsening"
+SICK, OTHER = "pneumonia-worsening", "sepsis"
 pytestmark = pytest.mark.skipif(
     not (HERE / "node_modules").is_dir() or shutil.which("node") is None,
     reason="Medplum's packages are not here: `make peers` fetches them, and needs node",
@@ -43,9 +42,9 @@ def few(house: House) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def medplum(house: House) -> Iterator[str]:
     """The router's address, with one patient's chart and a row of another's in it."""
-    theirs = house.hospital.search("Observation", {"patient": "sepsis", "category": "vital-signs"})[:3]
+    theirs = house.hospital.search("Observation", {"patient": OTHER, "category": "vital-signs"})[:3]
     rows = [*few(house), *theirs]
-    seed = {"bundle": {"entry": [{"resource": row} for row in rows]}, "patient": SICK}
+    seed = {"bundle": {"entry": [{"resource": row} for row in rows]}, "launches": {"l-1": SICK, "l-2": OTHER}}
     command = [str(shutil.which("node")), str(HERE / "server.mjs")]
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HERE)
     assert server.stdin is not None
@@ -68,13 +67,13 @@ def tenant(url: str) -> str:
                     time_zone="America/New_York")  # fmt: skip
 
 
-def launched(browser: Any, url: str) -> str:
-    """A launch whose login is taken as done: the address of the result."""
-    going = browser.get("/launch", query_string={"iss": f"{url}/fhir/R4", "launch": "l-1"}, base_url=APP)
+def launched(browser: Any, url: str, launch: str = "l-1") -> str:
+    """A launch to the address of the result."""
+    going = browser.get("/launch", query_string={"iss": f"{url}/fhir/R4", "launch": launch}, base_url=APP)
     assert going.status_code == 303, going.get_data(as_text=True)
-    told = parse_qs(urlsplit(going.location).query)
     assert going.location.startswith(f"{url}/oauth2/authorize?")
-    back = browser.get("/callback", query_string={"code": "c", "state": told["state"][0]}, base_url=APP)
+    there = httpx.get(going.location, trust_env=False).headers["location"]
+    back = browser.get(there.removeprefix(APP), base_url=APP)
     assert back.status_code == 303, back.get_data(as_text=True)
     return str(back.location)
 
@@ -82,11 +81,20 @@ def launched(browser: Any, url: str) -> str:
 def test_a_launch_over_medplum_ends_at_the_result(medplum: str, house: House, tmp_path: Path) -> None:
     with app(tmp_path, tenant(medplum), house) as (browser, rooms):
         page = browser.get(launched(browser, medplum), base_url=APP)
-        assert rooms.ledger.counts()["assessments"] == 2
-    text = page.get_data(as_text=True)
+        text = page.get_data(as_text=True)  # to its end: it comes in pieces
+        assert rooms.ledger.counts()["assessments"] == 2, text
     assert page.status_code == 200, text
     assert house.hospital.read("Patient", SICK)["name"][0]["family"] in text
     assert VENTILATION in text
+
+
+def test_a_second_launch_within_the_hour_is_about_its_own_patient(medplum: str, house: House, tmp_path: Path) -> None:
+    with app(tmp_path, tenant(medplum), house) as (browser, rooms):
+        grants = [
+            rooms.vault.get("grant", visit_of(launched(browser, medplum, launch))) for launch in ("l-1", "l-2", "l-1")
+        ]
+    assert [grant and grant["patient"] for grant in grants] == [SICK, OTHER, SICK]
+    assert {grant and grant["user"] for grant in grants} == {"Practitioner/okafor"}
 
 
 def test_medplums_pages_are_read_to_their_end_and_nothing_of_anybody_else_comes(medplum: str, house: House) -> None:

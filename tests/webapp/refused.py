@@ -148,7 +148,7 @@ def listed(desk: Desk) -> Any:
 
 def nobody(desk: Desk) -> Any:
     body = desk.body(prefetch=False)
-    body["context"]["patientId"] = MARK
+    body["context"]["patientId"] = body["fhirAuthorization"]["patient"] = MARK
     return desk.house.post(SERVICE, body)
 
 

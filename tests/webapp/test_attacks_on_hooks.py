@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import hmac
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -251,9 +252,14 @@ HOSTILE = (
     "# heading\n\n* list\n\n```\ncode",
     "https://evil.example",
     "‮evil‬\u200b\x1b[31m",
+    "Ann\u202e0591 naJ 7 nrob\u2066 \u2067x\u2068\u0007\u0085\u009b31m",
     "{{ 7*7 }}{% raw %}",
     "\r\nX-Injected: yes",
 )
+
+
+# What turns the words after it, and what a terminal obeys; line ends and tabs aside.
+TURNING = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def poisoned(value: Any, text: str, at: str = "") -> Any:
@@ -281,7 +287,7 @@ def test_no_text_of_a_chart_becomes_markdown_or_html_of_a_card(house: House, ser
         assert not RAW_HTML.search(said), said
         assert "](javascript:" not in said
         assert "](http" not in said
-        assert "\x1b" not in said
+        assert not TURNING.search(said + json.dumps(card, ensure_ascii=False)), said
     assert "X-Injected" not in answer.headers
 
 

@@ -17,8 +17,9 @@ import structlog
 from ehr.style import read_style
 from ehr.transport import Budget
 from tests.ehr.peer import listening
+from tests.ehr.wire import dialled
 from tests.webapp.house import APP, House, standing, visit_of
-from tests.webapp.test_attacks_on_hooks import HOSTILE, poisoned
+from tests.webapp.test_attacks_on_hooks import HOSTILE, TURNING, poisoned
 
 SICK = "pneumonia-worsening"
 
@@ -222,11 +223,12 @@ def test_no_text_of_a_chart_becomes_html_of_a_page(house: House, text: str) -> N
         return httpx.Response(answer.status_code, json=poisoned(answer.json(), text))
 
     client, address = house.launched(SICK)
-    house.rooms.http = httpx.Client(transport=httpx.MockTransport(poison))
+    house.rooms.http = dialled(poison)
     try:
         pages = [client.get(address, base_url=APP)]
         key = house.rooms.vault.get("visit", visit_of(address))["about"]["answers"][0]  # type: ignore[index]
         pages += [client.get(f"/handout/{key}?visit={visit_of(address)}", base_url=APP)]
+        pages += [client.get(f"/assessments/{key}/values?visit={visit_of(address)}", base_url=APP)]
     finally:
         house.rooms.http = real
     for page in pages:
@@ -236,6 +238,7 @@ def test_no_text_of_a_chart_becomes_html_of_a_page(house: House, text: str) -> N
         assert "<img src=x" not in html
         assert "<iframe" not in html
         assert not re.search(r'(?:href|src|action)="(?:javascript:|https?://evil)', html)
+        assert not TURNING.search(html)
         assert "49" not in re.findall(r"patient-name\">([^<]*)<", html)[:1]
 
 
@@ -285,7 +288,7 @@ def test_a_configuration_that_names_an_impossible_server_ends_the_launch(
         answer = real.send(request).json()
         return httpx.Response(200, json=answer | {key: value})
 
-    house.rooms.http = httpx.Client(transport=httpx.MockTransport(bend))
+    house.rooms.http = dialled(bend)
     try:
         answer = launching(house, house.browser())
     finally:
@@ -315,7 +318,7 @@ def test_no_value_of_a_style_breaks_out_of_its_property(house: House, value: str
     tenant = next(iter(house.rooms.tenants))
     names = ("color_text", "color_background", "dim_font_size", "font_family_body")
     body = json.dumps({name: value for name in names} | {"color_error": "#a00"}).encode()
-    client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, content=body)))
+    client = dialled(lambda _: httpx.Response(200, content=body))
     found = read_style(client, tenant, f"{house.hospital.settings.url}/style.json", Budget(2))
     assert dict(found) == {"color_error": "#a00"}
 
@@ -331,7 +334,7 @@ def test_a_faults_words_are_not_in_the_log(house: House) -> None:
     def fault(_: httpx.Request) -> httpx.Response:
         raise RuntimeError("Harriet Ashdown, token abc.def")
 
-    house.rooms.http = httpx.Client(transport=httpx.MockTransport(fault))
+    house.rooms.http = dialled(fault)
     before, log = structlog.get_config(), io.StringIO()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(log))
     try:

@@ -188,7 +188,7 @@ def test_a_hospital_that_answers_badly_is_a_fault_and_not_an_empty_list(house: H
 
 def test_an_unknown_patient_is_named_as_such(house: House) -> None:
     body = house.asked(SICK, prefetch=False)
-    body["context"]["patientId"] = "nobody-of-that-name"
+    body["context"]["patientId"] = body["fhirAuthorization"]["patient"] = "nobody-of-that-name"
     answer = house.post(SERVICE, body)
     assert answer.status_code in (403, 404, 412, 502), answer.get_data(as_text=True)
     refused(answer, answer.status_code)

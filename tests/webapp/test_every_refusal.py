@@ -6,6 +6,7 @@ repeats it is found out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -14,6 +15,21 @@ from flask import Flask, request, request_started
 
 from inference.assessment import VENTILATION
 from tests.planned import build_planned
+from tests.webapp.broken import (
+    arriving,
+    faulty,
+    fed_back,
+    flooded,
+    hooked,
+    late,
+    launched,
+    opened,
+    printed,
+    unfetched,
+    unreleased,
+    unwritten,
+    without_pango,
+)
 from tests.webapp.house import House, standing, visit_of
 from tests.webapp.refused import (
     FEEDBACK,
@@ -132,6 +148,8 @@ PROGRAMS = (
     Row("no token", lambda d: d.granted(access_token=7), 400, "fhirAuthorization.access_token: ", ELEMENT),
     Row("no bearer", lambda d: d.granted(token_type=MARK), 400, "fhirAuthorization.token_type: ", ELEMENT),
     Row("no scope", lambda d: d.granted(scope=[MARK]), 400, "fhirAuthorization.scope: ", ELEMENT),
+    Row("another's token", lambda d: d.granted(patient=MARK), 400, "fhirAuthorization.patient: ", ELEMENT),
+    Row("a hook of another address", lambda d: d.hook(f"{SERVICE}-order-sign"), 400, "hook: ", ELEMENT),
     Row("no server", lambda d: d.hook(fhirServer=None), 400, "fhirServer: ", ELEMENT),
     Row(
         "another server",
@@ -182,6 +200,14 @@ PROGRAMS = (
     Row("a throttled one", lambda d: d.stormy("throttle", unsent), 503, "slow down", "Retry-After"),
     Row("half an answer", lambda d: d.stormy("malformed", unsent), 502, "not JSON", "FHIR R4"),
     Row("a redirect", lambda d: d.stormy("redirect", unsent), 502, "hospital's", "FHIR R4"),
+    # --- what breaks on our side
+    Row("too many calls", flooded("hooks", hooked), 429, "come back in", "administrator can raise it"),
+    Row("too much feedback", flooded("feedback", fed_back), 429, "more than 1 a minute", "Retry-After"),
+    Row("a ledger that is down", unwritten(hooked), 503, "ledger", "/readyz"),
+    Row("feedback to none", unwritten(fed_back, "feedback"), 503, "ledger", "Ask again in a minute"),
+    Row("an answer too late", late, 503, "too late", "look at its load"),
+    Row("an internal fault", faulty(unfetched), 500, "reference", "finds the fault by it in the log"),
+    Row("a model that cannot be opened", unreleased(hooked), 500, "reference", "restores the model's folder"),
     # --- feedback
     Row("no feedback", lambda d: d.house.post(FEEDBACK, {"feedback": MARK}), 400, "feedback: ", ELEMENT),
     Row(
@@ -337,6 +363,13 @@ PEOPLE = (
     Row("a throttled one", lambda d: d.stormy("throttle", again), 503, "slow down", "Try again in a minute"),
     Row("half an answer", lambda d: d.stormy("malformed", again), 502, "not JSON", HELPLESS),
     Row("a redirect", lambda d: d.stormy("redirect", again), 502, "hospital", HELPLESS),
+    # --- what breaks on our side
+    Row("too many launches", flooded("launches", launched), 429, "Too many requests", "Try again in a minute"),
+    Row("too much paper", flooded("papers", printed), 429, "Too many requests", "Try again in a minute"),
+    Row("a ledger that is down", unwritten(again, "audit"), 503, "could not be recorded", "Go on without Ordertime"),
+    Row("no trail of a launch", unwritten(arriving, "audit"), 503, "could not be recorded", "in a few minutes"),
+    Row("an internal fault", faulty(again), 500, "has a fault", "Give the reference below"),
+    Row("a machine without Pango", without_pango, 503, "libpango", "browser"),
     Row("a visit of yesterday", yesterday, 401, "ended", FRESH),  # last: every visit of before is over then
 )
 
@@ -400,6 +433,17 @@ def test_who_is_no_clinician_is_told_whom_to_ask_and_led_back(
     assert mend in remedy
     assert "Back to the result" in answer.get_data(as_text=True)
     shows_nobody(house, answer)
+
+
+def test_a_model_that_cannot_be_opened_is_said_on_the_page_and_nothing_is_computed(desk: Desk) -> None:
+    answer = unreleased(opened)(desk)  # the page has begun when a model is first asked: its status stands
+    said = answer.get_data(as_text=True)
+    assert "A model cannot be opened here" in said
+    assert "Tell your IT desk" in said
+    assert re.search(r"Reference <code>\w{12}</code>", said)
+    assert 'class="model"' not in said
+    assert "%" not in said.partition("<main")[2]
+    assert ".onnx" not in said
 
 
 # --- the table is whole

@@ -188,6 +188,13 @@ def test_a_patient_may_be_written_as_a_reference(run: Run) -> None:
     assert [r["probability"] for r in rows[:5]] == [r["probability"] for r in rows[5:]]
 
 
+@pytest.mark.parametrize("formula", ['=HYPERLINK("http://evil.example","x")', "+1", "-1+2", "@SUM(1)", "\t=1", "a b"])
+def test_a_patient_that_a_spreadsheet_would_compute_is_no_patient(run: Run, formula: str) -> None:
+    rows, summary, said = run((formula, when()), ("sepsis", when()))
+    assert {row["patient"] for row in rows} == {"sepsis"}
+    assert (summary.bad_moments, said) == (1, ["moments.csv:2: no patient; skipped"])
+
+
 def test_bad_moments_are_named_by_line_and_skipped(run: Run) -> None:
     rows, summary, said = run(
         ("sepsis", "noon"), ("sepsis", when()), ("sepsis", "2026-11-23T12:00:00"), ("", when())

@@ -110,6 +110,21 @@ def test_requests_that_are_oversized_or_ambiguous_are_refused(
     assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=10).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "header", ["PATH_INFO: /about", "SCRIPT_NAME: /healthz", "Path-Info: /about", "X-Original-URL: /about",
+               "X-Rewrite-URL: /about", "X-Forwarded-Prefix: /about", "X-HTTP-Method-Override: POST"],
+)  # fmt: skip
+def test_no_header_says_which_page_is_asked_for(port: int, header: str) -> None:
+    """The peer here is 127.0.0.1, as a proxy on the same machine would be: what it lets through is believed."""
+    plain, bent = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", header.encode() + b"\r\n"
+    answers = []
+    for sent in (plain + b"\r\n", plain + bent + b"\r\n"):
+        with talk(port, sent) as peer:
+            answers.append(b"".join(iter(lambda: peer.recv(65536), b"")).partition(b"\r\n\r\n")[2])
+    assert answers[0] == answers[1]
+    assert b"ok" in answers[0]
+
+
 def test_a_token_as_long_as_we_read_fits_into_a_header(port: int) -> None:
     answer = httpx.post(
         f"http://127.0.0.1:{port}/cds-services/ventilation-need",

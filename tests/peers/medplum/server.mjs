@@ -1,6 +1,9 @@
 // Medplum's FHIR router over its repository in memory, behind HTTP on loopback. What it answers below /fhir/R4 is
-// Medplum's; the listening, the login and the token beside it are ours, in the form Medplum's documentation gives.
+// Medplum's; the listening, the login and the token beside it are ours, in the form of Medplum's source
+// (packages/server/src/oauth, packages/server/src/fhir/smart.ts): a login is taken up again for the next launch, with the
+// patient it was for, unless a new one is asked for; id_tokens name the server's address with a slash at its end.
 // Reads a collection Bundle from standard input, says its port, and serves until it is ended.
+import { createHash, createSign, generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 
@@ -15,7 +18,7 @@ for (const file of SEARCH_PARAMETER_BUNDLE_FILES) indexSearchParameterBundle(rea
 
 const router = new FhirRouter();
 const repository = new MemoryRepository();
-const { bundle, patient } = JSON.parse(readFileSync(0, 'utf8'));
+const { bundle, launches } = JSON.parse(readFileSync(0, 'utf8'));
 for (const { resource } of bundle.entry) await repository.createResource(resource, { assignedId: true }, true);
 
 async function body(request) {
@@ -29,6 +32,44 @@ function say(response, status, told, more = {}) {
   response.end(JSON.stringify(told));
 }
 
+const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const logins = [];
+
+function idToken(base, login) {
+  const now = Math.floor(Date.now() / 1000);
+  const told = {
+    client_id: login.client_id, login_id: 'login-1', fhirUser: `${base}/fhir/R4/Practitioner/okafor`, nonce: login.nonce,
+    iat: now, iss: `${base}/`, aud: login.client_id, exp: now + 3600,
+  };
+  const parts = [{ alg: 'RS256', kid: 'key-1', typ: 'JWT' }, told].map((part) =>
+    Buffer.from(JSON.stringify(part)).toString('base64url')
+  );
+  const sign = createSign('RSA-SHA256').update(parts.join('.'));
+  return `${parts.join('.')}.${sign.sign(privateKey).toString('base64url')}`;
+}
+
+function token(base, told, basic) {
+  const login = logins.find((one) => one.code === told.get('code'));
+  const [client] = Buffer.from((basic ?? '').slice('Basic '.length), 'base64').toString().split(':');
+  if (!login) return [400, { error: 'invalid_request', error_description: 'Invalid code' }];
+  if (login.client_id !== client) return [400, { error: 'invalid_request', error_description: 'Invalid client' }];
+  if (login.granted) return [400, { error: 'invalid_grant', error_description: 'Token already granted' }];
+  login.granted = true; // with a secret the verifier is not looked at
+  return [200, {
+    token_type: 'Bearer', expires_in: 3600, scope: login.scope, id_token: idToken(base, login),
+    access_token: 'a-token-of-the-peer', project: { reference: 'Project/1', display: 'A project' },
+    profile: { reference: 'Practitioner/okafor', display: 'A practitioner' }, patient: launches[login.launch],
+    smart_style_url: `${base}/fhir/R4/.well-known/smart-styles.json`, need_patient_banner: true,
+  }];
+}
+
+function authorize(told) {
+  let login = told.prompt === 'login' ? undefined : logins.findLast((one) => one.granted);
+  if (login) Object.assign(login, { nonce: told.nonce, granted: false });
+  else logins.push((login = { ...told, code: createHash('sha256').update(told.state).digest('hex') }));
+  return `${told.redirect_uri}?code=${login.code}&state=${told.state}`;
+}
+
 const server = createServer(async (request, response) => {
   const base = `http://${request.headers.host}`;
   const url = new URL(request.url, base);
@@ -36,17 +77,21 @@ const server = createServer(async (request, response) => {
   if (url.pathname === '/fhir/R4/.well-known/smart-configuration')
     return say(response, 200, {
       issuer: `${base}/`,
+      jwks_uri: `${base}/.well-known/jwks.json`,
       authorization_endpoint: `${base}/oauth2/authorize`,
       token_endpoint: `${base}/oauth2/token`,
       code_challenge_methods_supported: ['S256'],
-      capabilities: ['launch-ehr', 'client-confidential-symmetric', 'permission-v1', 'permission-v2'],
+      capabilities: ['authorize-post', 'launch-ehr', 'client-confidential-symmetric', 'sso-openid-connect',
+        'permission-v1', 'permission-v2'],
     });
+  if (url.pathname === '/.well-known/jwks.json') {
+    const { n, e } = publicKey.export({ format: 'jwk' });
+    return say(response, 200, { keys: [{ kid: 'key-1', alg: 'RS256', kty: 'RSA', use: 'sig', n, e }] });
+  }
+  if (url.pathname === '/oauth2/authorize')
+    return say(response, 302, {}, { Location: authorize(Object.fromEntries(url.searchParams)) });
   if (url.pathname === '/oauth2/token')
-    return say(response, 200, {
-      token_type: 'Bearer', expires_in: 3600, scope: new URLSearchParams(sent).get('scope') ?? 'openid patient/*.rs',
-      access_token: 'a-token-of-the-peer', patient, project: { reference: 'Project/1', display: 'A project' },
-      profile: { reference: 'Practitioner/1', display: 'A practitioner' },
-    });
+    return say(response, ...token(base, new URLSearchParams(sent), request.headers.authorization));
   if (!url.pathname.startsWith('/fhir/R4')) return say(response, 404, {});
   const pathname = url.pathname.slice('/fhir/R4'.length);
   const [outcome, resource] = await router.handleRequest(
