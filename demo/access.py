@@ -26,7 +26,7 @@ def patients_of(resource: Resource) -> frozenset[str]:
     """The ids of the patients a resource is about."""
     if resource.get("resourceType") == "Patient":
         return frozenset({str(resource.get("id", ""))})
-    found = (resource.get(name) for name in ("subject", "patient"))
+    found = (resource.get(name) for name in ("subject", "patient", "beneficiary"))
     references = (str(one.get("reference", "")) for one in found if isinstance(one, dict))
     return frozenset(one.rpartition("/")[2] for one in references if "Patient/" in one)
 

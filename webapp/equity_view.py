@@ -7,18 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
+from types import MappingProxyType
 from typing import Any, Final
 
+from ehr.audit_policy import AuditPolicy
+from ehr.scopes import permissions
+from ehr.tenants import Client
+from governance.equity import AUDITED
 from webapp import shares, words
 from webapp.report import Section, Table
 from webapp.words import say
 
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 FOUR_FIFTHS: Final = 0.8
 HEADS: Final = ("patients", "missed", "false", "person", "calibration", "fifths")
 
 
-def section(place: str, named: Mapping[str, Any], body: Mapping[str, Any], lines: Iterable[str] = ()) -> Section:
-    """One audit; `named` are model, version and outcome as people call them."""
+def section(
+    place: str,
+    named: Mapping[str, Any],
+    body: Mapping[str, Any],
+    lines: Iterable[str] = (),
+    lacks: Mapping[str, str] = NOTHING,
+) -> Section:
+    """One audit; `named` are model, version and outcome as people call them. `lacks` says why a trait is not known,
+    where the site's own file is the reason.
+    """
     cells = body["cells"]
     traits = list(dict.fromkeys(cell["trait"] for cell in cells))
     tables = tuple(_table(named, trait, [cell for cell in cells if cell["trait"] == trait]) for trait in traits)
@@ -29,8 +43,25 @@ def section(place: str, named: Mapping[str, Any], body: Mapping[str, Any], lines
         lines=(*lines, lead) if traits else (*lines, say("en", "equity.no-traits")),
         items=_below(cells) if traits else (),
         tables=tables,
-        after=(say("en", "equity.interval"),) if traits else (),
+        after=(*_unknown(traits, lacks), say("en", "equity.interval")) if traits else tuple(lacks.values()),
     )
+
+
+def lacking(policy: AuditPolicy, backend: Client | None) -> dict[str, str]:
+    """What a site's own file keeps its audits from telling apart, with what to add to it."""
+    may = permissions(" ".join(backend.scopes)) if backend is not None else None
+    told = {} if policy.sites else {"site": say("en", "equity.lacks-site")}
+    if may is None or not may.may("Coverage", "s"):
+        told["insurance"] = say("en", "equity.lacks-insurance")
+    return told
+
+
+def _unknown(traits: Iterable[str], lacks: Mapping[str, str]) -> tuple[str, ...]:
+    """The traits by which nobody is told apart, and why where the site's file is the reason."""
+    missing = [name for name in AUDITED if name not in set(traits)]
+    unknown = [trait(name) for name in missing if name not in lacks]
+    said = (say("en", "equity.unknown", traits=words.listed(unknown)),) if unknown else ()
+    return (*said, *(lacks[name] for name in missing if name in lacks))
 
 
 def period(since: datetime, until: datetime, at: datetime, threshold: float, zone: tzinfo) -> str:

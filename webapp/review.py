@@ -106,13 +106,14 @@ def audits(site: str) -> Response:
     """The newest audit of each version's outcome at a site."""
     rooms = here()
     tenant = _site(rooms, site, "audits")
-    zone = words.zone_of(tenant.time_zone)
+    zone, lacks = words.zone_of(tenant.time_zone), equity_view.lacking(tenant.audits, tenant.backend)
     sections = [
         equity_view.section(
             f"audit-{number}",
             {"model": words.model_name(each.model), "version": each.version, "outcome": each.outcome},
             each.body,
             (equity_view.period(each.since, each.until, each.at, each.threshold, zone),),
+            lacks,
         )
         for number, each in enumerate(reviewing.audits(rooms).last(tenant.id))
     ]

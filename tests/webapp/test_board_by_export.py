@@ -223,14 +223,10 @@ def test_a_server_without_filters_is_asked_without_them(house: House) -> None:
 
 
 def test_a_run_without_time_is_gone_on_with_and_one_that_was_forgotten_begun_again(
-    house: House, waited: list[float], monkeypatch: pytest.MonkeyPatch
+    house: House,
 ) -> None:
-    monkeypatch.setattr(exporting, "MOST_SECONDS", 1.0)
-    monkeypatch.setattr(exporting.Exporting, "seconds", 1.0)
-    monkeypatch.setattr(exporting.Exporting.__init__, "__defaults__", (1.0, 0.0))
+    house.weather("throttle", match="/fhir/_export", times=1, retry_after=str(int(exporting.MOST_SECONDS)))
     assert "goes on where this ended" in failed(house, 75)
-    monkeypatch.undo()
-    house.rooms.wait = waited.append
     looked(house)
     assert asked(house, "GET", "$export") == 1
     held = {"status": f"{house.hospital.settings.fhir}/_export/gone", "group": "monitored"}
