@@ -22,6 +22,10 @@ from governance.store import Store
 from governance.tables import Instant, assessments, outcomes, predictions, referrals
 from inference.assessment import Status
 
+Span = tuple[datetime | None, datetime | None]
+"""Answers about moments from the first and before the second; None is without an end."""
+
+ALWAYS: Final[Span] = (None, None)
 _ONCE: Final = ("assessment_id", "outcome")
 
 
@@ -76,12 +80,12 @@ class WaitingList:
             )
 
     def page(
-        self, tenant: str, since: datetime, *, after: tuple[datetime, str] | None = None, most: int = 50
+        self, tenant: str, span: Span, *, after: tuple[datetime, str] | None = None, most: int = 50
     ) -> tuple[Waiting, ...]:
-        """What waits at `tenant` of answers at and after `since`, oldest first, `after` that moment and id."""
+        """What waits at `tenant` of answers in `span`, oldest first, `after` that moment and id."""
         a = assessments.c
         place = tuple_(a.as_of, a.id)
-        query = _waiting(tenant, since, a.id, a.pseudonym, a.model, a.as_of, a.status, a.reason)
+        query = _waiting(tenant, span, a.id, a.pseudonym, a.model, a.as_of, a.status, a.reason)
         if after is not None:
             query = query.where(place > tuple_(literal(after[0], Instant), literal(after[1])))
         return self._found(query.order_by(a.as_of, a.id).limit(most))
@@ -91,14 +95,14 @@ class WaitingList:
         if not rows.is_identifier(assessment_id):
             return None
         a = assessments.c
-        query = _waiting(tenant, None, a.id, a.pseudonym, a.model, a.as_of, a.status, a.reason)
+        query = _waiting(tenant, ALWAYS, a.id, a.pseudonym, a.model, a.as_of, a.status, a.reason)
         found = self._found(query.where(a.id == assessment_id))
         return found[0] if found else None
 
-    def count(self, tenant: str, since: datetime) -> int:
-        """How many answers wait."""
+    def count(self, tenant: str, span: Span) -> int:
+        """How many answers of `span` wait."""
         with self._store.reading() as connection:
-            return connection.scalar(_waiting(tenant, since, func.count())) or 0
+            return connection.scalar(_waiting(tenant, span, func.count())) or 0
 
     def open(self, assessment_id: str) -> tuple[tuple[str, int], ...]:
         """The outcomes of an answer that no person has settled, each with its hours, the shortest first."""
@@ -124,10 +128,13 @@ class WaitingList:
         )  # fmt: skip
 
 
-def _waiting(tenant: str, since: datetime | None, *columns: Any) -> Select[Any]:
+def _waiting(tenant: str, span: Span, *columns: Any) -> Select[Any]:
     a, r = assessments.c, referrals.c
+    since, until = span
     # the models are named so that the index by tenant, model and moment serves
-    wanted = [a.tenant == tenant, a.model.in_(MODELS), *([a.as_of >= since] if since else [])]
+    wanted = [a.tenant == tenant, a.model.in_(MODELS)]
+    wanted += [a.as_of >= since] if since else []
+    wanted += [a.as_of < until] if until else []
     doubted = select(a.id).where(*wanted, a.status == Status.INDETERMINATE.value, _unsettled())
     told = select(r.assessment_id).where(~reviewed(r.assessment_id, r.outcome))
     either = union(doubted, told).subquery()

@@ -10,10 +10,6 @@ from datetime import datetime, tzinfo
 from types import MappingProxyType
 from typing import Any, Final
 
-from ehr.audit_policy import AuditPolicy
-from ehr.scopes import permissions
-from ehr.tenants import Client
-from governance.equity import AUDITED
 from webapp import shares, words
 from webapp.report import Section, Table
 from webapp.words import say
@@ -30,8 +26,8 @@ def section(
     lines: Iterable[str] = (),
     lacks: Mapping[str, str] = NOTHING,
 ) -> Section:
-    """One audit; `named` are model, version and outcome as people call them. `lacks` says why a trait is not known,
-    where the site's own file is the reason.
+    """One audit; `named` are model, version and outcome as people call them. `lacks` has every trait that is looked
+    for, and where the site's own file keeps it from being known the key of the words that say so, else "".
     """
     cells = body["cells"]
     traits = list(dict.fromkeys(cell["trait"] for cell in cells))
@@ -43,25 +39,16 @@ def section(
         lines=(*lines, lead) if traits else (*lines, say("en", "equity.no-traits")),
         items=_below(cells) if traits else (),
         tables=tables,
-        after=(*_unknown(traits, lacks), say("en", "equity.interval")) if traits else tuple(lacks.values()),
+        after=(*_unknown(traits, lacks), say("en", "equity.interval")) if traits else (),
     )
-
-
-def lacking(policy: AuditPolicy, backend: Client | None) -> dict[str, str]:
-    """What a site's own file keeps its audits from telling apart, with what to add to it."""
-    may = permissions(" ".join(backend.scopes)) if backend is not None else None
-    told = {} if policy.sites else {"site": say("en", "equity.lacks-site")}
-    if may is None or not may.may("Coverage", "s"):
-        told["insurance"] = say("en", "equity.lacks-insurance")
-    return told
 
 
 def _unknown(traits: Iterable[str], lacks: Mapping[str, str]) -> tuple[str, ...]:
     """The traits by which nobody is told apart, and why where the site's file is the reason."""
-    missing = [name for name in AUDITED if name not in set(traits)]
-    unknown = [trait(name) for name in missing if name not in lacks]
+    missing = {name: why for name, why in lacks.items() if name not in set(traits)}
+    unknown = [trait(name) for name, why in missing.items() if not why]
     said = (say("en", "equity.unknown", traits=words.listed(unknown)),) if unknown else ()
-    return (*said, *(lacks[name] for name in missing if name in lacks))
+    return (*said, *(say("en", f"equity.{why}") for why in missing.values() if why))
 
 
 def period(since: datetime, until: datetime, at: datetime, threshold: float, zone: tzinfo) -> str:

@@ -21,7 +21,7 @@ from training.adaptation.rows import rows_of
 from training.tasks import task
 
 SICK = "pneumonia-worsening"
-OTHER = "sepsis"
+OTHER, THIRD = "sepsis", "copd-retention"
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,30 @@ def test_a_reviewer_sees_what_waits_with_the_reason_and_no_name(house: House) ->
     assert SICK not in text
     assert "Ashdown" not in text
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_what_has_waited_longer_than_the_list_looks_back_is_counted_and_can_be_paged_through(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.queue.LOOKED_BACK", timedelta(hours=20))
+    monkeypatch.setattr("webapp.queue.PAGE", 1)
+    old, older, recent = asked(house), asked(house, hours_ago=25), asked(house, hours_ago=2)
+    browser, visit = opened(house)
+    text = page(browser, "/queue", visit).get_data(as_text=True)
+    assert recent[:8] in text
+    assert old[:8] not in text
+    leads = re.search(r'href="(/queue\?[^"]*older=1[^"]*)">(\d+) more answers wait, older than', text)
+    assert leads is not None
+    found, way, listed = int(leads[2]), leads[1].replace("&amp;", "&"), list[str]()
+    assert found >= 2
+    while way:
+        there = browser.get(way, base_url=APP).get_data(as_text=True)
+        assert recent[:8] not in there
+        listed += re.findall(r"/queue/([0-9a-f-]{36})", there)
+        further = re.search(r'href="(/queue\?[^"]*after[^"]*)"', there)
+        way = further[1].replace("&amp;", "&") if further else ""
+    assert len(set(listed)) == found
+    assert {old, older} <= set(listed)
 
 
 @pytest.mark.parametrize("user", ["Practitioner/brandt", "Patient/sepsis"])
@@ -192,7 +216,7 @@ def test_a_second_reviewer_who_says_otherwise_is_told_so_and_the_first_label_sta
 def test_what_a_reviewer_says_in_the_queue_is_a_row_that_adaptation_reads_yes_and_no(
     house: House, tmp_path: Path
 ) -> None:
-    no, yes, chosen = asked(house), asked(house, patient=OTHER, hours_ago=12), task(VENTILATION)
+    no, yes, chosen = asked(house, THIRD), asked(house, patient=OTHER, hours_ago=12), task(VENTILATION)
     moments = {key: told.as_of for key in (no, yes) if (told := house.rooms.waiting.one("demo", key))}
     assert label(house, no, label="no").status_code == 303
     assert label(house, yes, label="yes", happened_at=local(house, yes, 9)).status_code == 303
@@ -208,7 +232,7 @@ def test_what_a_reviewer_says_in_the_queue_is_a_row_that_adaptation_reads_yes_an
     read = stays(Export(folder, "stand-in"), found, tmp_path / "spool")
     table = rows_of(read, "stand-in", chosen, layout_for(chosen.inputs, chosen.name), {}).table
     assert found.reviewed >= 1
-    of_no, hour = table.patient == f"stand-in/{SICK}", asked_at(folder, SICK, moments[no])
+    of_no, hour = table.patient == f"stand-in/{THIRD}", asked_at(folder, THIRD, moments[no])
     assert any(abs(each - hour) < 1e-3 for each in table.landmark[of_no]), "a row of the answer's own moment"
     assert not table.y[of_no].any()
     of_yes, hour = table.patient == f"stand-in/{OTHER}", asked_at(folder, OTHER, moments[yes])
