@@ -21,7 +21,7 @@ from training.adaptation.rows import rows_of
 from training.tasks import task
 
 SICK = "pneumonia-worsening"
-OTHER, THIRD = "sepsis", "copd-retention"
+OTHER, THIRD = "sepsis", "postoperative-stable"
 
 
 @pytest.fixture(scope="module")
