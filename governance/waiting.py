@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, exists, func, literal, select, tuple_, union
+from sqlalchemy import ColumnElement, Select, case, exists, func, literal, select, tuple_, union
 
 from governance import rows
 from governance.due import MODELS, settled
@@ -99,10 +99,12 @@ class WaitingList:
         found = self._found(query.where(a.id == assessment_id))
         return found[0] if found else None
 
-    def count(self, tenant: str, span: Span) -> int:
-        """How many answers of `span` wait."""
+    def counts(self, tenant: str, cut: datetime) -> tuple[int, int]:
+        """How many answers about moments before `cut` wait, and how many of those since."""
+        old = func.sum(case((assessments.c.as_of < literal(cut, Instant), 1), else_=0))
         with self._store.reading() as connection:
-            return connection.scalar(_waiting(tenant, span, func.count())) or 0
+            older, every = connection.execute(_waiting(tenant, ALWAYS, old, func.count())).one()
+        return int(older or 0), every - int(older or 0)
 
     def open(self, assessment_id: str) -> tuple[tuple[str, int], ...]:
         """The outcomes of an answer that no person has settled, each with its hours, the shortest first."""
@@ -131,7 +133,7 @@ class WaitingList:
 def _waiting(tenant: str, span: Span, *columns: Any) -> Select[Any]:
     a, r = assessments.c, referrals.c
     since, until = span
-    # the models are named so that the index by tenant, model and moment serves
+    # the models are named so that the index by tenant, model, status and moment serves
     wanted = [a.tenant == tenant, a.model.in_(MODELS)]
     wanted += [a.as_of >= since] if since else []
     wanted += [a.as_of < until] if until else []

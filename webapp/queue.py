@@ -42,8 +42,8 @@ def waiting() -> Response:
     rooms = here()
     visit, older = _reviewer(rooms), bool(request.values.get("older"))
     cut, zone = rooms.clock() - LOOKED_BACK, words.zone_of(visit.tenant.time_zone)
-    span, other = ((None, cut), (cut, None)) if older else ((cut, None), (None, cut))
-    found = rooms.waiting.page(visit.tenant.id, span, after=_place(), most=PAGE)
+    found = rooms.waiting.page(visit.tenant.id, (None, cut) if older else (cut, None), after=_place(), most=PAGE)
+    before, since = rooms.waiting.counts(visit.tenant.id, cut)
     rooms.audit.note("viewed", door="/queue", tenant=visit.tenant.id, user=visit.grant.user)
     lines = [
         queue_view.line(
@@ -64,8 +64,8 @@ def waiting() -> Response:
         lines=lines,
         lead="queue.lead-older" if older else "queue.lead",
         days=LOOKED_BACK.days,
-        count=rooms.waiting.count(visit.tenant.id, span),
-        others=rooms.waiting.count(visit.tenant.id, other),
+        count=before if older else since,
+        others=since if older else before,
         other_text="queue.newer" if older else "queue.older",
         other_url=url_for("queue.waiting", visit=visit.id, **({} if older else OLDER)),
         next_url=_next(found, visit, OLDER if older else {}),

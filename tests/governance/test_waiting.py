@@ -112,15 +112,15 @@ def test_the_list_is_of_one_tenant_oldest_first_and_turns_its_pages(ledger: Ledg
     assert listed(store) == in_order
     assert listed(store, most=2) == in_order[:2]
     assert listed(store, after=(NOON + HOUR, keys[2])) == in_order[2:]
-    assert waiting(store).count("north", (NOON - HOUR, None)) == 3
-    assert waiting(store).count("south", (NOON - HOUR, None)) == 0
+    assert waiting(store).counts("north", NOON - HOUR) == (0, 3)
+    assert waiting(store).counts("south", NOON - HOUR) == (0, 0)
     assert waiting(store).one("south", keys[0]) is None
     assert waiting(store).page("north", (NOON + 24 * HOUR, None)) == ()
     whole = waiting(store).page("north", ALWAYS)
     cut = whole[1].as_of
     before, since = ((None, cut), (cut, None))
     assert [*waiting(store).page("north", before), *waiting(store).page("north", since)] == list(whole)
-    assert waiting(store).count("north", before) + waiting(store).count("north", since) == len(whole)
+    assert waiting(store).counts("north", cut) == (1, len(whole) - 1)
 
 
 def test_a_referral_says_why_by_a_code(ledger: Ledger, store: Store) -> None:
