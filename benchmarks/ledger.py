@@ -1,7 +1,7 @@
 """A million answers in the ledger: how large it is, and how long its readers take, with the floor beside them.
 
 python -m benchmarks.ledger [--database-url sqlite:////path/ledger.db|postgresql://...] [--assessments 1000000]
-    [--out benchmarks/results/ledger.json]
+    [--out benchmarks/results/ledger.json] [--only page,follow-up]
 
 The answers are invented (governance.simulated), a year of one model at one site, one in twelve followed by the
 outcome, one in fifty for a person to settle, with cards and feedback; sealed as the ledger seals them. They are written
@@ -22,6 +22,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +31,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Table, text
 
 from benchmarks import ledger_pages
-from benchmarks.ledger_pages import Timed, alone
+from benchmarks.ledger_pages import Part, Timed, alone
 from governance import codec, simulated
 from governance.figures import days_of, figures
 from governance.keys import Pseudonyms, Seal
@@ -182,7 +183,7 @@ def floor(store: Store) -> None:
             pass
 
 
-def streams(store: Store) -> Iterator[tuple[str, Timed]]:
+def streams(store: Store) -> Iterator[Part]:
     """The readers of all settled predictions."""
     outcomes = Outcomes(store, clock=lambda: datetime.now(UTC))
     zone = ZoneInfo("America/New_York")
@@ -196,10 +197,10 @@ def streams(store: Store) -> Iterator[tuple[str, Timed]]:
         "figures of the gate, from nothing": lambda: figures(days_of(rows(), zone), THRESHOLD),
     }
     for name, part in parts.items():
-        yield name, alone(part)
+        yield Part(name, part)
 
 
-def jobs_and_pages(url: str, folder: Path) -> Iterator[tuple[str, Timed]]:
+def jobs_and_pages(url: str, folder: Path) -> Iterator[Part]:
     """The scheduled jobs, each from nothing, and the pages that show what they kept or read by themselves."""
     write_files(folder)
     ends = BEGAN + timedelta(days=DAYS)
@@ -211,12 +212,12 @@ def jobs_and_pages(url: str, folder: Path) -> Iterator[tuple[str, Timed]]:
     tenant, week = rooms.tenants.by_id(TENANT), Week.of(ends.date()).before(2)
     store, reviews = rooms.store, f"/review/{TENANT}"
     with app.app_context():
-        yield "job: gates weighed", alone(lambda: governing_cli.weighed(rooms, tenant))
-        yield "job: a week's review put together", alone(lambda: reviewing.made(rooms, tenant, week))
-        yield "job: audits by group", alone(lambda: reviewing.audited(rooms, tenant))
+        yield Part("job: gates weighed", lambda: governing_cli.weighed(rooms, tenant))
+        yield Part("job: a week's review put together", lambda: reviewing.made(rooms, tenant, week))
+        yield Part("job: audits by group", lambda: reviewing.audited(rooms, tenant))
     client = app.test_client()
     for path in (f"/gate/{TENANT}", reviews, f"{reviews}/{week.name}", f"/audits/{TENANT}", "/about"):
-        yield f"page: {path}", alone(lambda path=path: _page(client, path), 3)  # type: ignore[misc]
+        yield Part(f"page: {path}", partial(_page, client, path), 3)
     known = ledger_pages.equipped(rooms, tenant)
     ledger_pages.looked(rooms, known)
     with app.test_request_context():
@@ -236,6 +237,7 @@ def main() -> None:
     ask.add_argument("--database-url", default="")
     ask.add_argument("--assessments", type=int, default=1_000_000)
     ask.add_argument("--out", type=Path, help="JSON to write the figures into, beside those of the other database")
+    ask.add_argument("--only", default="", help="parts whose names hold one of these, divided by commas")
     told = ask.parse_args()
     with tempfile.TemporaryDirectory(prefix="ordertime-ledger-") as folder:
         url = told.database_url or f"sqlite:///{Path(folder, 'ledger.db')}"
@@ -245,8 +247,11 @@ def main() -> None:
             print(f"written in {fill(store, told.assessments):.0f} s")
         kind, size, found = store.url.get_backend_name(), sizes(store), dict[str, Timed]()
         print(json.dumps(size))
-        for name, one in chain(streams(store), jobs_and_pages(url, Path(folder))):
-            found[name] = one
+        for part in chain(streams(store), jobs_and_pages(url, Path(folder))):
+            name = part.name
+            if not any(each in name for each in told.only.split(",")):
+                continue
+            one = found[name] = alone(part.what, part.repeats)
             print(f"{one.seconds:8.2f} s ({one.cpu:.2f} of CPU) {one.peak:6.0f} MB  {name}", flush=True)
         if told.out:
             _kept(told.out, kind, size, found)
@@ -261,6 +266,8 @@ def _kept(path: Path, kind: str, size: dict[str, float], found: dict[str, Timed]
     }
     path.parent.mkdir(exist_ok=True)
     measured = {"load": os.getloadavg()[0], "size": size, "parts": rows}
+    if kind in before and before[kind]["size"] == size | {"megabytes": before[kind]["size"]["megabytes"]}:
+        measured["parts"] = before[kind]["parts"] | rows  # of the same ledger: what was not timed again stays
     path.write_text(json.dumps(before | {kind: measured}, indent=1) + "\n")
 
 
