@@ -7,7 +7,7 @@ Refuses a referral without a reason's code. Names nobody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -85,9 +85,14 @@ class WaitingList:
         """What waits at `tenant` of answers in `span`, oldest first, `after` that moment and id."""
         a = assessments.c
         place = tuple_(a.as_of, a.id)
-        query = _waiting(tenant, span, a.id, a.pseudonym, a.model, a.as_of, a.status, a.reason)
-        if after is not None:
-            query = query.where(place > tuple_(literal(after[0], Instant), literal(after[1])))
+        later = [] if after is None else [place > tuple_(literal(after[0], Instant), literal(after[1]))]
+        first = [
+            select(part.where(*later).order_by(a.as_of, a.id).limit(most).subquery().c.id)
+            for part in _parts(tenant, span)
+        ]
+        either = union(*first).subquery()
+        columns = (a.id, a.pseudonym, a.model, a.as_of, a.status, a.reason)
+        query = select(*columns).join_from(assessments, either, either.c.id == a.id)
         return self._found(query.order_by(a.as_of, a.id).limit(most))
 
     def one(self, tenant: str, assessment_id: str) -> Waiting | None:
@@ -130,13 +135,29 @@ class WaitingList:
         )  # fmt: skip
 
 
+def _parts(tenant: str, span: Span) -> Iterator[Select[Any]]:
+    """What waits by model, and by a rule that could not settle it: each in the order of an index, so that a page ends
+    where it is full and not where the ledger does.
+    """
+    a, r = assessments.c, referrals.c
+    for model in MODELS:
+        doubted = select(a.id, a.as_of).where(a.tenant == tenant, a.model == model, *_within(span))
+        yield doubted.where(a.status == Status.INDETERMINATE.value, _unsettled())
+    told = select(a.id, a.as_of).join_from(referrals, assessments, r.assessment_id == a.id)
+    wanted = (a.tenant == tenant, a.model.in_(MODELS), ~reviewed(r.assessment_id, r.outcome))
+    yield told.where(*wanted, *_within(span)).distinct()
+
+
+def _within(span: Span) -> list[ColumnElement[bool]]:
+    since, until = span
+    a = assessments.c
+    return [*([a.as_of >= since] if since else []), *([a.as_of < until] if until else [])]
+
+
 def _waiting(tenant: str, span: Span, *columns: Any) -> Select[Any]:
     a, r = assessments.c, referrals.c
-    since, until = span
     # the models are named so that the index by tenant, model, status and moment serves
-    wanted = [a.tenant == tenant, a.model.in_(MODELS)]
-    wanted += [a.as_of >= since] if since else []
-    wanted += [a.as_of < until] if until else []
+    wanted = [a.tenant == tenant, a.model.in_(MODELS), *_within(span)]
     doubted = select(a.id).where(*wanted, a.status == Status.INDETERMINATE.value, _unsettled())
     told = select(r.assessment_id).where(~reviewed(r.assessment_id, r.outcome))
     either = union(doubted, told).subquery()
