@@ -1,10 +1,13 @@
 """A million answers in the ledger: how large it is, and how long its readers take, with the floor beside them.
 
 python -m benchmarks.ledger [--database-url sqlite:////path/ledger.db|postgresql://...] [--assessments 1000000]
+    [--out benchmarks/results/ledger.json] [--only page,follow-up]
 
 The answers are invented (governance.simulated), a year of one model at one site, one in twelve followed by the
-outcome, with cards and feedback; sealed as the ledger seals them. They are written in bulk, which the ledger itself
-never does: only reading is timed. The floor of a reader is its rows fetched by the driver, and nothing made of them.
+outcome, one in fifty for a person to settle, with cards and feedback; sealed as the ledger seals them. They are written
+in bulk, which the ledger itself never does: only reading is timed. The floor of a reader is its rows fetched by the
+driver, and nothing made of them. Beside the seconds stand those of this process's processor: on a busy machine the
+former are longer.
 """
 
 from __future__ import annotations
@@ -19,16 +22,20 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Table, text
 
+from benchmarks import ledger_pages
+from benchmarks.ledger_pages import Part, Timed, alone
 from governance import codec, simulated
 from governance.figures import days_of, figures
 from governance.keys import Pseudonyms, Seal
-from governance.outcomes import Outcomes
+from governance.outcomes import Labelled, Outcomes
 from governance.simulated import OUTCOME, THRESHOLD, VERSION, Year, play
 from governance.simulated_gates import write_files
 from governance.store import Store, migrate, open_store
@@ -49,7 +56,10 @@ EACH: Final = 10  # answers of one patient
 SHAPES: Final = 200  # documents of different content
 AT_ONCE: Final = 10_000
 SEED: Final = 20261125
-TABLES: Final = ("assessments", "predictions", "documents", "follow_ups", "outcomes", "cards", "feedback")
+LEFT_OPEN: Final = 50  # one in so many answers waits for a person
+TABLES: Final = (
+    *("assessments", "predictions", "documents", "follow_ups", "outcomes", "referrals", "cards", "feedback"),
+)
 Row = dict[str, Any]
 
 
@@ -99,7 +109,11 @@ def _one(
         "age_band": ("18-39", "40-64", "65-79", "80+")[int(pseudonym[1], 16) % 4],
         "language": "es" if pseudonym[2] in "01" else "en", "site": TENANT,
     }  # fmt: skip
-    if at < BEGAN + timedelta(days=DAYS - 2):
+    if number % LEFT_OPEN == 0:
+        made["referrals"].append({
+            "assessment_id": key, "outcome": OUTCOME, "reason": "transferred", "referred_at": at + timedelta(hours=30),
+        })  # fmt: skip
+    elif at < BEGAN + timedelta(days=DAYS - 2):
         made["outcomes"].append(said | traits | {
             "id": key, "assessment_id": key, "outcome": OUTCOME, "source": "rule",
             "label": "yes" if happened else "no", "reason": "",
@@ -158,44 +172,36 @@ def sizes(store: Store) -> dict[str, float]:
     return {"megabytes": round(size / 1e6, 1), **found}
 
 
-def timed(what: Callable[[], Any], repeats: int = 1) -> float:
-    """Seconds of the quickest of `repeats`."""
-    taken = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        what()
-        taken.append(time.perf_counter() - began)
-    return min(taken)
-
-
-def floor(store: Store) -> float:
+def floor(store: Store) -> None:
     """The settled predictions fetched by the driver in one go, nothing made of them."""
-
-    def fetch() -> None:
-        with store.reading() as connection:
-            names = "pseudonym, as_of, label, probability, status, state"
-            raw = connection.connection.driver_connection.cursor()
-            raw.execute(f"SELECT {names} FROM outcomes WHERE tenant = '{TENANT}' ORDER BY as_of, id")  # noqa: S608
-            while raw.fetchmany(AT_ONCE):
-                pass
-
-    return timed(fetch)
+    with store.reading() as connection:
+        names = "pseudonym, as_of, label, probability, status, state"
+        raw: Any = connection.connection.driver_connection
+        raw = raw.cursor()
+        raw.execute(f"SELECT {names} FROM outcomes WHERE tenant = '{TENANT}' ORDER BY as_of, id")  # noqa: S608
+        while raw.fetchmany(AT_ONCE):
+            pass
 
 
-def streams(store: Store) -> dict[str, float]:
-    """Seconds that the readers of all settled predictions take."""
+def streams(store: Store) -> Iterator[Part]:
+    """The readers of all settled predictions."""
     outcomes = Outcomes(store, clock=lambda: datetime.now(UTC))
     zone = ZoneInfo("America/New_York")
-    rows = lambda: outcomes.labelled(TENANT, VENTILATION, OUTCOME)  # noqa: E731
-    return {
-        "settled predictions, driver alone (floor)": floor(store),
-        "settled predictions, streamed": timed(lambda: sum(1 for _ in rows())),
-        "figures of the gate, from nothing": timed(lambda: figures(days_of(rows(), zone), THRESHOLD)),
+
+    def rows() -> Iterator[Labelled]:
+        return outcomes.labelled(TENANT, VENTILATION, OUTCOME)
+
+    parts: dict[str, Callable[[], Any]] = {
+        "settled predictions, driver alone (floor)": lambda: floor(store),
+        "settled predictions, streamed": lambda: [None for _ in rows() if _ is None],
+        "figures of the gate, from nothing": lambda: figures(days_of(rows(), zone), THRESHOLD),
     }
+    for name, part in parts.items():
+        yield Part(name, part)
 
 
-def jobs_and_pages(url: str, folder: Path) -> dict[str, float]:
-    """Seconds of the scheduled jobs, each from nothing, and of the pages that show what they kept, over WSGI."""
+def jobs_and_pages(url: str, folder: Path) -> Iterator[Part]:
+    """The scheduled jobs, each from nothing, and the pages that show what they kept or read by themselves."""
     write_files(folder)
     ends = BEGAN + timedelta(days=DAYS)
     own = rooms_of(folder, from_environment({}), lambda: ends)
@@ -204,19 +210,20 @@ def jobs_and_pages(url: str, folder: Path) -> dict[str, float]:
     app = create_app(settings, rooms)
     app.config[reviewing.EVERYBODY] = True
     tenant, week = rooms.tenants.by_id(TENANT), Week.of(ends.date()).before(2)
+    store, reviews = rooms.store, f"/review/{TENANT}"
     with app.app_context():
-        found = {
-            "job: gates weighed": timed(lambda: governing_cli.weighed(rooms, tenant)),
-            "job: a week's review put together": timed(lambda: reviewing.made(rooms, tenant, week)),
-            "job: audits by group": timed(lambda: reviewing.audited(rooms, tenant)),
-            "job: live cards measured": timed(lambda: carding.kept_up(rooms, tenant)),
-        }
+        yield Part("job: gates weighed", lambda: governing_cli.weighed(rooms, tenant))
+        yield Part("job: a week's review put together", lambda: reviewing.made(rooms, tenant, week))
+        yield Part("job: audits by group", lambda: reviewing.audited(rooms, tenant))
+        yield Part("job: live cards measured", lambda: carding.kept_up(rooms, tenant))
     client = app.test_client()
-    reviews = f"/review/{TENANT}"
-    card = f"/models/{VENTILATION}/card/{TENANT}"
-    for path in (f"/gate/{TENANT}", reviews, f"{reviews}/{week.name}", f"/audits/{TENANT}", "/about", card):
-        found[f"page: {path}"] = timed(lambda path=path: _page(client, path), repeats=3)  # type: ignore[misc]
-    return found
+    for path in (f"/gate/{TENANT}", reviews, f"{reviews}/{week.name}", f"/audits/{TENANT}", "/about"):
+        yield Part(f"page: {path}", partial(_page, client, path), 3)
+    known = ledger_pages.equipped(rooms, tenant)
+    ledger_pages.looked(rooms, known)
+    with app.test_request_context():
+        yield from ledger_pages.listings(store, rooms, known, BEGAN)
+    yield from ledger_pages.pages(app, rooms, known)
 
 
 def _page(client: Any, path: str) -> None:
@@ -230,6 +237,8 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--database-url", default="")
     ask.add_argument("--assessments", type=int, default=1_000_000)
+    ask.add_argument("--out", type=Path, help="JSON to write the figures into, beside those of the other database")
+    ask.add_argument("--only", default="", help="parts whose names hold one of these, divided by commas")
     told = ask.parse_args()
     with tempfile.TemporaryDirectory(prefix="ordertime-ledger-") as folder:
         url = told.database_url or f"sqlite:///{Path(folder, 'ledger.db')}"
@@ -237,9 +246,30 @@ def main() -> None:
         migrate(store)
         if not sizes(store)["assessments"]:
             print(f"written in {fill(store, told.assessments):.0f} s")
-        print(json.dumps(sizes(store)))
-        for name, seconds in (streams(store) | jobs_and_pages(url, Path(folder))).items():
-            print(f"{seconds:8.2f} s  {name}", flush=True)
+        kind, size, found = store.url.get_backend_name(), sizes(store), dict[str, Timed]()
+        print(json.dumps(size))
+        for part in chain(streams(store), jobs_and_pages(url, Path(folder))):
+            name = part.name
+            if not any(each in name for each in told.only.split(",")):
+                continue
+            one = found[name] = alone(part.what, part.repeats)
+            print(f"{one.seconds:8.2f} s ({one.cpu:.2f} of CPU) {one.peak:6.0f} MB  {name}", flush=True)
+        if told.out:
+            _kept(told.out, kind, size, found)
+
+
+def _kept(path: Path, kind: str, size: dict[str, float], found: dict[str, Timed]) -> None:
+    """The figures beside those of the other database."""
+    before = json.loads(path.read_text()) if path.exists() else {}
+    rows = {
+        name: {"seconds": round(one.seconds, 3), "cpu": round(one.cpu, 3), "peak_mb": round(one.peak)}
+        for name, one in found.items()
+    }
+    path.parent.mkdir(exist_ok=True)
+    measured = {"load": os.getloadavg()[0], "size": size, "parts": rows}
+    if kind in before and before[kind]["size"] == size | {"megabytes": before[kind]["size"]["megabytes"]}:
+        measured["parts"] = before[kind]["parts"] | rows  # of the same ledger: what was not timed again stays
+    path.write_text(json.dumps(before | {kind: measured}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def patients_of(resource: Resource) -> frozenset[str]:
     """The ids of the patients a resource is about."""
     if resource.get("resourceType") == "Patient":
         return frozenset({str(resource.get("id", ""))})
-    found = (resource.get(name) for name in ("subject", "patient"))
+    found = (resource.get(name) for name in ("subject", "patient", "beneficiary"))
     references = (str(one.get("reference", "")) for one in found if isinstance(one, dict))
     return frozenset(one.rpartition("/")[2] for one in references if "Patient/" in one)
 
@@ -45,8 +45,12 @@ class Access:
 
     def require(self, type_: str, letter: str) -> None:
         """Raise Refused (403) unless some scope speaks of this type and interaction."""
-        if not any(one.covers(type_, letter) for one, _ in self._rules):
+        if not self.covers(type_, letter):
             raise Refused(403, "forbidden", f"the token's scope does not allow to {VERBS[letter]} {type_}")
+
+    def covers(self, type_: str, letter: str) -> bool:
+        """Whether some scope speaks of this type and interaction."""
+        return any(one.covers(type_, letter) for one, _ in self._rules)
 
     def only_patient(self, type_: str, letter: str) -> str | None:
         """The one patient this type may be searched for; None when a user or system scope reaches further."""

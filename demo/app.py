@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from flask import Flask, Response, jsonify
 
-from demo import faults, fhir, smart
+from demo import export, faults, fhir, smart
 from demo.assertion import FetchJson
 from demo.config import Settings, from_environment
 from demo.records import Hospital
@@ -41,6 +41,7 @@ def create_hospital(settings: Settings, fetch: FetchJson = fetch_json) -> Flask:
         faults.install(app, hospital.faults)
     fhir.install_errors(app)
     app.register_blueprint(fhir.blueprint(hospital))
+    app.register_blueprint(export.blueprint(hospital))
     smart.install(app, hospital, fetch)
     if find_spec("demo.entry") is not None:
         app.register_blueprint(import_module("demo.entry").blueprint(hospital))

@@ -18,6 +18,7 @@ SCOPES: Final = (
     "openid", "fhirUser", "profile", "launch", "launch/patient", "launch/encounter", "online_access",
     "offline_access", "patient/*.rs", "patient/*.cruds", "user/*.rs", "system/*.rs",
 )
+GROUP_EXPORT: Final = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export"
 SECURITY_SERVICE: Final = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 ASSERTION_ALGORITHMS: Final = ("RS384", "ES384")
 CAPABILITIES: Final = (
@@ -61,7 +62,8 @@ def _of(type_: str) -> Resource:
         "searchParam": [{"name": name, "type": one.kind} for name, one in known.items()],
     }
     includes = [f"{type_}:{name}" for name, one in known.items() if one.kind == "reference"]
-    return said | ({"searchInclude": includes} if includes else {})
+    operations = {"operation": [{"name": "export", "definition": GROUP_EXPORT}]} if type_ == "Group" else {}
+    return said | ({"searchInclude": includes} if includes else {}) | operations
 
 
 def smart_configuration(settings: Settings) -> Resource:

@@ -17,6 +17,10 @@ them and the requests seen; DELETE /_faults clears both. Kinds:
     unsorted          a searchset's rows come backwards
     elsewhere         a searchset's next link leads to `to`
     loop              a searchset's next link leads to itself
+    cut               the answer breaks off in the middle
+    files-elsewhere   a finished export's first file lies at `to`
+    export-errors     a finished export reports an error, and a row it does not send
+    export-old        a finished export's data are of three hours ago
 
 Refuses an unknown kind (ValueError). What is remembered of a request holds no token.
 """
@@ -27,6 +31,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from time import sleep
 from typing import Any, Final
 
@@ -40,7 +45,8 @@ FOREIGN: Final = "somebody-else"
 BEFORE: Final = frozenset(
     {"error", "gateway", "stall", "throttle", "redirect", "malformed", "require-category", "category-only"}
 )
-AFTER: Final = frozenset({"foreign", "odd-row", "unsorted", "elsewhere", "loop"})
+MANIFEST: Final = frozenset({"files-elsewhere", "export-errors", "export-old"})
+AFTER: Final = frozenset({"foreign", "odd-row", "unsorted", "elsewhere", "loop", "cut"}) | MANIFEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +131,13 @@ def install(app: Flask, faults: Faults, wait: Callable[[float], None] = sleep) -
     @app.after_request
     def bend(response: Response) -> Response:
         fault: Fault | None = g.get("fault")
+        if fault and fault.kind == "cut":
+            return _cut(response)
         if fault and fault.kind in AFTER and response.is_json and response.status_code == 200:
             body = response.get_json()
-            if isinstance(body, dict) and body.get("resourceType") == "Bundle":
+            if isinstance(body, dict) and fault.kind in MANIFEST and "transactionTime" in body:
+                response.set_data(app.json.dumps(_misled(body, fault)))
+            elif isinstance(body, dict) and body.get("resourceType") == "Bundle" and fault.kind not in MANIFEST:
                 response.set_data(app.json.dumps(_bent(body, fault)))
         return response
 
@@ -173,6 +183,30 @@ def _before(fault: Fault, wait: Callable[[float], None]) -> Answer | None:
             if request.path.endswith("/Observation") and "category" not in request.values:
                 return _said(400, "required", "an Observation search needs a category")
     return None
+
+
+def _cut(response: Response) -> Response:
+    """Half of the body under the whole one's length: the connection closes before the end."""
+    body = response.get_data()
+    response.set_data(body[: len(body) // 2])
+    response.headers["Content-Length"] = str(len(body))
+    return response
+
+
+def _misled(manifest: Resource, fault: Fault) -> Resource:
+    """A finished export's manifest, bent."""
+    outputs = manifest["output"]
+    match fault.kind:
+        case "files-elsewhere":
+            return {**manifest, "output": [{**outputs[0], "url": fault.to}, *outputs[1:]]}
+        case "export-errors":
+            more = [{**one, "count": one["count"] + 1} if one["type"] == "Encounter" else one for one in outputs]
+            return {**manifest, "output": more, "error": [
+                {**one, "url": one["url"].replace("/errors.", "/problems.")} for one in manifest["error"]
+            ]}
+        case _:
+            old = datetime.fromisoformat(manifest["transactionTime"]) - timedelta(hours=3)
+            return {**manifest, "transactionTime": old.isoformat()}
 
 
 def _said(status: int, code: str, text: str) -> Response:

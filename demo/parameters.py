@@ -89,6 +89,8 @@ PARAMETERS: Final[dict[str, dict[str, Parameter]]] = {
                           "status": _token("status"), "type": _token("type"), "category": _token("category")},
     "Communication": {**IN_AN_ENCOUNTER, "status": _token("status"), "category": _token("category"),
                       "sent": _date("sent"), "recipient": _reference("recipient")},
+    "Coverage": {**IDENTIFIED, "patient": _reference("beneficiary"), "beneficiary": _reference("beneficiary"),
+                 "status": _token("status"), "type": _token("type")},
     "Group": {**IDENTIFIED, "type": _token("type"), "actual": _token("actual"),
               "member": _reference("member.entity")},
     "GuidanceResponse": {**OF_A_PATIENT, "request": _token("requestIdentifier")},

@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl
 from demo.access import access_of, patients_of
 from demo.checks import CREATABLE, check
 from demo.config import AUTHORED, Resource, Settings
+from demo.exported import Jobs
 from demo.faults import Faults
 from demo.grants import Launches, Tokens
 from demo.keys import Keys
@@ -48,6 +49,7 @@ class Hospital:
         self.launches = Launches(settings.clock, settings.launch_seconds)
         self.tokens = Tokens(settings.clock, settings.refresh_token_seconds)
         self.pages = Pages(settings.clock)
+        self.exports = Jobs()
         self.faults = Faults()
         self.started = settings.clock()
         self._lock = threading.RLock()

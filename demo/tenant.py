@@ -25,7 +25,7 @@ SCOPES: Final = (
 
 BACKEND_SCOPES: Final = tuple(
     f"system/{type_}.rs" for type_ in ("Group", "Patient", "Encounter", "Observation", "Condition", "Procedure",
-                                       "Device", "DeviceUseStatement", "DiagnosticReport")
+                                       "Device", "DeviceUseStatement", "DiagnosticReport", "Coverage")
 )
 BACKEND_KEY: Final = "keys/demo-backend.pem"
 REVIEWERS: Final = ("Practitioner/okafor", "Practitioner/iyer")
@@ -71,6 +71,9 @@ scopes = [{backend}]
 wait_hours = {settings.wait_hours:g}
 calls_a_minute = 1200
 reviewers = [{reviewers}]
+
+[audits.sites]
+"Organization/stand-in" = "Main building"
 
 [models.ventilation-need]
 state = "demonstration"

@@ -1,8 +1,9 @@
 """What came after, in the hospital's own rows -> a `Course`: the record, what in it cannot be used, and the stays.
 
 `reader` reads the rows as everywhere; here stands what an outcome needs beside them: a procedure that was taken back,
-a device use with a day and no time, a troponin that could not be read, how a stay ended. Who the patient is told
-apart by (age band, sex, language, race and ethnicity where known) goes to the audits and into no model.
+a device use with a day and no time, a troponin that could not be read, how a stay ended. What patients are told
+apart by in audits (age band, sex, language, race, ethnicity, site and kind of insurance, where known) goes into no
+model.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
+from ehr import groups
+from ehr.audit_policy import AuditPolicy
 from ehr.codes import code_table
 from ehr.events import BEGUN, IN_USE, STAYED
 from ehr.laboratory import TROPONINS, completed
@@ -53,9 +56,12 @@ def course(
     )
 
 
-def traits(record: Record, resources: Iterable[Resource], moment: datetime) -> dict[str, str]:
+def traits(
+    record: Record, resources: Iterable[Resource], moment: datetime, zone: tzinfo, policy: AuditPolicy
+) -> dict[str, str]:
     """What the patient is told apart by in audits, at `moment`; what is not known is left out."""
-    chart = record.at(moment)
+    chart, resources = record.at(moment), tuple(resources)
+    places = {f"Location/{row.get('id')}": row for row in resources if row.get("resourceType") == "Location"}
     person = next((row for row in resources if row.get("resourceType") == "Patient"), {})
     table, age = code_table(), chart.age_years
     told = {
@@ -65,6 +71,8 @@ def traits(record: Record, resources: Iterable[Resource], moment: datetime) -> d
         "language": chart.person.language,
         "race": _category(person, RACE, table.races),
         "ethnicity": _category(person, ETHNICITY, table.ethnicities),
+        "site": groups.site(resources, places, moment, zone, policy),
+        "insurance": groups.insurance(resources, moment, zone, policy),
     }
     return {name: value for name, value in told.items() if value}
 

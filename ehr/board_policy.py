@@ -12,6 +12,7 @@ from typing import Final
 
 from ehr.tables import Table
 
+SEARCHES, EXPORT = "searches", "export"
 PERSON: Final = r"Practitioner(Role)?/[A-Za-z0-9\-.]{1,64}"
 FHIR_ID: Final = r"[A-Za-z0-9\-.]{1,64}"
 MOST_BEDS: Final = 500
@@ -24,6 +25,7 @@ class UnitPolicy:
     """One unit. `group` is the id of the hospital's Group of its patients, "" where exports are handed in.
 
     `arrivals_a_day` come ventilated, or are within the hour; `mean_hours` is how long a patient stays on a ventilator.
+    `read` is how the charts of the Group's patients come: by "searches" for each, or by one bulk "export" of all.
     """
 
     id: str
@@ -33,14 +35,19 @@ class UnitPolicy:
     ventilators: int
     arrivals_a_day: float
     mean_hours: float
+    read: str = "searches"
 
 
 @dataclass(frozen=True, slots=True)
 class BoardPolicy:
-    """The site's boards. `people` are the users, as `fhirUser` names them, who may look; nobody else may."""
+    """The site's boards. `people` are the users, as `fhirUser` names them, who may look; nobody else may.
+
+    `file_servers` may hold files of an export that need no token, beside the hospital's own FHIR server.
+    """
 
     people: frozenset[str] = frozenset()
     units: tuple[UnitPolicy, ...] = ()
+    file_servers: tuple[str, ...] = ()
 
 
 def read_board_policy(table: Table, *, backend: bool) -> BoardPolicy:
@@ -53,8 +60,11 @@ def read_board_policy(table: Table, *, backend: bool) -> BoardPolicy:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise table.refuse("units", f"has two units with the {key} '{twice}'; keep one")
+    file_servers = table.origins("file_servers")
+    if file_servers and not any(unit.read == EXPORT for unit in units):
+        raise table.refuse("file_servers", f'has no use without a unit with read = "{EXPORT}"; remove it')
     table.finish()
-    return BoardPolicy(people, units)
+    return BoardPolicy(people, units, file_servers)
 
 
 def _person(table: Table, name: str) -> str:
@@ -74,7 +84,10 @@ def _unit(table: Table, backend: bool) -> UnitPolicy:
         ventilators=_count(table, "ventilators", least=0),
         arrivals_a_day=table.number("arrivals_a_day", 0.0, most=MOST_ARRIVALS),
         mean_hours=table.amount("mean_hours"),
+        read=table.choice("read", (SEARCHES, EXPORT), SEARCHES),
     )
+    if unit.read == EXPORT and not unit.group:
+        raise table.refuse("read", f'is "{EXPORT}" without a group; name the Group by its id')
     if unit.group and not backend:
         raise table.refuse("group", "cannot be read without a [backend] client; add that table, or leave it out")
     if unit.mean_hours > LONGEST_STAY:

@@ -79,6 +79,6 @@ def belongs(row: Resource, patient: str, base: str) -> bool:
         return row.get("id") == patient
     if row.get("resourceType") in ("Device", "Location"):
         return True  # things without a subject; a device is used only where a row of this patient names it
-    subject = row.get("subject")
+    subject = row.get("beneficiary" if row.get("resourceType") == "Coverage" else "subject")
     reference = subject.get("reference") if isinstance(subject, Mapping) else None
     return isinstance(reference, str) and refers_to(reference, patient, base)

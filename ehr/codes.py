@@ -112,6 +112,8 @@ class CodeTable:
     departures: Mapping[Code, str]  # how a stay ended: "home", "died", "transferred"
     races: Mapping[Code, str]
     ethnicities: Mapping[Code, str]
+    insurance_codes: Mapping[Code, str]
+    insurance_stems: Mapping[str, str]  # beginning of a code of the Source of Payment Typology -> category
     conditions: Mapping[Code, str]
     condition_stems: Mapping[str, str]  # ICD-10 stem -> condition
     assays: Mapping[str, Assay]
@@ -193,6 +195,8 @@ def code_table(path: Path = CODES_FILE) -> CodeTable:
         departures=MappingProxyType(_listed(data["departures"], systems)),
         races=MappingProxyType(_listed(data["races"], systems)),
         ethnicities=MappingProxyType(_listed(data["ethnicities"], systems)),
+        insurance_codes=MappingProxyType(_listed(data["insurance"], systems)),
+        insurance_stems=MappingProxyType(dict(data["insurance_stems"])),
         conditions=MappingProxyType(
             {
                 (systems["snomed"], code): name

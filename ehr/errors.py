@@ -13,6 +13,7 @@
     ├── NotPermitted        403, or a scope that was not granted
     ├── NotFound            404, 410
     ├── Conflict            409, 412: somebody else changed or made it meanwhile
+    ├── ExportFailed        a bulk export that ended without its files, or with files that cannot be used
     └── EhrUnavailable      no answer, 5xx, or an answer that cannot be used
         ├── Throttled           429: come back in `retry_after` seconds
         ├── BudgetSpent         the time this request may take is over
@@ -94,6 +95,10 @@ class NotFound(EhrError):
 
 class Conflict(EhrError):
     """The hospital answered 409 or 412: somebody else has changed or made it meanwhile."""
+
+
+class ExportFailed(EhrError):
+    """A bulk export that ended without its files, or whose files cannot be used."""
 
 
 class EhrUnavailable(EhrError):

@@ -24,6 +24,7 @@ from urllib.parse import parse_qsl, quote
 from ehr.bundles import belongs, has_more, issue_codes, more_than, reaches_far
 from ehr.codes import code_table
 from ehr.errors import (
+    BudgetSpent,
     EhrError,
     EhrUnavailable,
     ForeignAddress,
@@ -32,6 +33,7 @@ from ehr.errors import (
     NotFound,
     NotPermitted,
     NotUnderstood,
+    Throttled,
     Unauthorised,
 )
 from ehr.laboratory import TROPONINS
@@ -116,11 +118,14 @@ def read_after(
     until: datetime,
     quirks: frozenset[str] = frozenset(),
     local_codes: Mapping[str, str] = NO_CODES,
+    insurance: bool = False,
 ) -> Reading:
     """What tells what became of `patient` (a bare id) between two moments: the person, stays, procedures, devices, and
-    by code ventilator settings, oxygen devices and troponins. One search after the other.
+    by code ventilator settings, oxygen devices and troponins. One search after the other. With `insurance` also who
+    pays, for audits alone.
 
-    A server that has no device uses, or shows none, is done without. Raises EhrError for anything else that fails.
+    A server that has no device uses, or shows none, is done without, and so is who pays. Raises EhrError for anything
+    else that fails.
     """
     if not FHIR_ID.fullmatch(patient) or patient in (".", ".."):
         raise MalformedRequest("is no FHIR id", "patient")
@@ -128,6 +133,7 @@ def read_after(
     found = [search.person(), *map(search.needed, AFTER)]
     span = (("date", f"ge{since.isoformat()}"), ("date", f"le{until.isoformat()}"))
     found += [search.between(codes, span) for codes in after_codes(local_codes)]
+    found += [search.coverage()] if insurance else []
     return Reading(
         tuple(row for reading in found for row in reading.resources),
         any(reading.truncated for reading in found),
@@ -181,6 +187,16 @@ class _Search:
             if key not in SPARED:
                 raise
             return Reading((), problems=(f"{kind}: {type(error).__name__}",))
+
+    def coverage(self) -> Reading:
+        """Who pays, as far as that can be had: it tells nothing of what became of anybody."""
+        try:
+            found = self.rows("coverage", "Coverage", {"patient": self.patient})
+        except (Unauthorised, Throttled, BudgetSpent):
+            raise
+        except EhrError as error:
+            return Reading((), problems=(f"Coverage: {type(error).__name__}",))
+        return Reading(found.resources, False, found.foreign, found.problems)
 
     def newest(self, codes: tuple[str, ...]) -> Reading:
         """The newest rows of these codes ("system|code"): one page, whatever else there is."""

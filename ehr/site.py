@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
 
+from ehr.audit_policy import AuditPolicy
 from ehr.board_policy import BoardPolicy
 from ehr.card_policy import CardPolicy
 from ehr.follow_policy import FollowPolicy
@@ -120,6 +121,7 @@ class Tenant:
     follow_up: FollowPolicy = field(default_factory=FollowPolicy)
     review: ReviewPolicy = field(default_factory=ReviewPolicy)
     board: BoardPolicy = field(default_factory=BoardPolicy)
+    audits: AuditPolicy = field(default_factory=AuditPolicy)
     time_zone: str = "UTC"
     write_back: frozenset[str] = frozenset()
     note_type: str = "11506-3"  # LOINC of a note that is written back: progress note

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ehr.audit_policy import read_audit_policy
 from ehr.board_policy import read_board_policy
 from ehr.card_policy import read_card_policy
 from ehr.errors import TenantError
@@ -78,6 +79,7 @@ def load_tenant(path: Path, *, production: bool) -> Tenant:
         follow_up=read_follow_policy(table.table("follow_up")),
         review=read_review_policy(table.table("review")),
         board=read_board_policy(table.table("board"), backend=backend is not None),
+        audits=read_audit_policy(table.table("audits")),
         time_zone=_zone(table),
         write_back=frozenset(table.texts("write_back", allowed=WRITABLE)),
         note_type=_loinc(table, "note_type", "11506-3"),

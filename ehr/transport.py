@@ -196,6 +196,24 @@ class FhirHttp:
         body = encoded(params).encode()
         return self._read("POST", url, resource_type, headers, body).document(resource_type)
 
+    def answer(self, method: str, path_or_url: str, params: Params = (), **headers: str) -> Answer:
+        """Whatever this server answers, asked once; underscores in the names of `headers` are dashes.
+
+        Raises ForeignAddress, EhrUnavailable (no answer), BudgetSpent and AnswerTooLarge.
+        """
+        asked = {**self._headers(), **{name.replace("_", "-"): value for name, value in headers.items()}}
+        url = with_query(self.address(path_or_url), params)
+        return self._once(method, url, _where(path_or_url), asked, None)
+
+    def now(self) -> datetime:
+        """The time by which the hospital's dates are read."""
+        return self._clock()
+
+    def bearer(self, url: str) -> dict[str, str]:
+        """The header that a request to `url` carries, checked. Raises ForeignAddress before a token is handed out."""
+        self.address(url)
+        return {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
+
     def next_url(self, bundle: Mapping[str, Any]) -> str | None:
         """The opaque address of the next page, checked; None on the last. Raises ForeignAddress."""
         links = bundle.get("link")

@@ -96,8 +96,8 @@ class Places:
     def kind(self, place: Resource, level: int = LEVELS) -> str | None:
         """The kind of the place a reference is to; "other" where it is known and none of them, or two of them."""
         here = self._location(place)
-        names = _texts(place.get("display"), here.get("name"))
-        keys = {plain(text) for text in (*names, *_keys(place, here))}
+        names = texts(place.get("display"), here.get("name"))
+        keys = {plain(text) for text in (*names, *keys_of(place, here))}
         kind = (
             _single(self.own[key] for key in keys if key in self.own)
             or kind_of_codes(here.get("type") or (), self.table)
@@ -112,7 +112,7 @@ class Places:
         here = self._location(place)
         concepts = [entry.get("physicalType") or {}, here.get("physicalType") or {}]
         coded = any(coding.get("code") in PARTS for each in concepts for coding in each.get("coding") or ())
-        return coded or any(map(PART_NAME.match, _texts(place.get("display"), here.get("name"))))
+        return coded or any(map(PART_NAME.match, texts(place.get("display"), here.get("name"))))
 
     def _location(self, place: Resource) -> Resource:
         return self.locations.get(_relative(place.get("reference"))) or {}
@@ -195,13 +195,14 @@ def _relative(reference: object) -> str:
     return "/".join(path.split("/")[-2:]) if "://" in path else path
 
 
-def _keys(place: Resource, here: Resource) -> list[str]:
-    """What a site may know a place by, beside its names: its reference and its identifiers."""
+def keys_of(place: Resource, here: Resource) -> list[str]:
+    """What a site may know a place, or an organisation, by beside its names: its reference and its identifiers."""
     own = [place.get("identifier") or {}, *(here.get("identifier") or ())]
-    return _texts(_relative(place.get("reference")), *(one.get("value") for one in own))
+    return texts(_relative(place.get("reference")), *(one.get("value") for one in own))
 
 
-def _texts(*found: object) -> list[str]:
+def texts(*found: object) -> list[str]:
+    """Those of `found` that are texts."""
     return [text for text in found if isinstance(text, str) and text]
 
 

@@ -126,7 +126,7 @@ class Reviewer:
             return
         self._hands.now = midnight(day) + timedelta(hours=15)
         who = self._books.ledger.user_pseudonym(SITE, REVIEWER)
-        for waits in self._books.waiting.page(SITE, self._hands.now - LOOKS_BACK):
+        for waits in self._books.waiting.page(SITE, (self._hands.now - LOOKS_BACK, None)):
             bed = self._known[waits.assessment_id]
             if bed.at + timedelta(hours=24) <= self._hands.now:
                 del self._known[waits.assessment_id]

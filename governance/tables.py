@@ -70,7 +70,7 @@ assessments = Table(
     Index("ix_assessments_by_time", "tenant", "model", "made_at"),
     Index("ix_assessments_by_moment", "tenant", "model", "as_of"),
     Index("ix_assessments_by_patient", "tenant", "pseudonym", "model", "made_at"),
-    Index("ix_assessments_by_status", "status"),
+    Index("ix_assessments_waiting", "tenant", "model", "status", "as_of"),
 )
 
 predictions = Table(

@@ -7,12 +7,12 @@ Refuses a referral without a reason's code. Names nobody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, exists, func, literal, select, tuple_, union
+from sqlalchemy import ColumnElement, Select, case, exists, func, literal, select, tuple_, union
 
 from governance import rows
 from governance.due import MODELS, settled
@@ -22,6 +22,10 @@ from governance.store import Store
 from governance.tables import Instant, assessments, outcomes, predictions, referrals
 from inference.assessment import Status
 
+Span = tuple[datetime | None, datetime | None]
+"""Answers about moments from the first and before the second; None is without an end."""
+
+ALWAYS: Final[Span] = (None, None)
 _ONCE: Final = ("assessment_id", "outcome")
 
 
@@ -76,14 +80,19 @@ class WaitingList:
             )
 
     def page(
-        self, tenant: str, since: datetime, *, after: tuple[datetime, str] | None = None, most: int = 50
+        self, tenant: str, span: Span, *, after: tuple[datetime, str] | None = None, most: int = 50
     ) -> tuple[Waiting, ...]:
-        """What waits at `tenant` of answers at and after `since`, oldest first, `after` that moment and id."""
+        """What waits at `tenant` of answers in `span`, oldest first, `after` that moment and id."""
         a = assessments.c
         place = tuple_(a.as_of, a.id)
-        query = _waiting(tenant, since, a.id, a.pseudonym, a.model, a.as_of, a.status, a.reason)
-        if after is not None:
-            query = query.where(place > tuple_(literal(after[0], Instant), literal(after[1])))
+        later = [] if after is None else [place > tuple_(literal(after[0], Instant), literal(after[1]))]
+        first = [
+            select(part.where(*later).order_by(a.as_of, a.id).limit(most).subquery().c.id)
+            for part in _parts(tenant, span)
+        ]
+        either = union(*first).subquery()
+        columns = (a.id, a.pseudonym, a.model, a.as_of, a.status, a.reason)
+        query = select(*columns).join_from(assessments, either, either.c.id == a.id)
         return self._found(query.order_by(a.as_of, a.id).limit(most))
 
     def one(self, tenant: str, assessment_id: str) -> Waiting | None:
@@ -91,14 +100,16 @@ class WaitingList:
         if not rows.is_identifier(assessment_id):
             return None
         a = assessments.c
-        query = _waiting(tenant, None, a.id, a.pseudonym, a.model, a.as_of, a.status, a.reason)
+        query = _waiting(tenant, ALWAYS, a.id, a.pseudonym, a.model, a.as_of, a.status, a.reason)
         found = self._found(query.where(a.id == assessment_id))
         return found[0] if found else None
 
-    def count(self, tenant: str, since: datetime) -> int:
-        """How many answers wait."""
+    def counts(self, tenant: str, cut: datetime) -> tuple[int, int]:
+        """How many answers about moments before `cut` wait, and how many of those since."""
+        old = func.sum(case((assessments.c.as_of < literal(cut, Instant), 1), else_=0))
         with self._store.reading() as connection:
-            return connection.scalar(_waiting(tenant, since, func.count())) or 0
+            older, every = connection.execute(_waiting(tenant, ALWAYS, old, func.count())).one()
+        return int(older or 0), every - int(older or 0)
 
     def open(self, assessment_id: str) -> tuple[tuple[str, int], ...]:
         """The outcomes of an answer that no person has settled, each with its hours, the shortest first."""
@@ -124,10 +135,29 @@ class WaitingList:
         )  # fmt: skip
 
 
-def _waiting(tenant: str, since: datetime | None, *columns: Any) -> Select[Any]:
+def _parts(tenant: str, span: Span) -> Iterator[Select[Any]]:
+    """What waits by model, and by a rule that could not settle it: each in the order of an index, so that a page ends
+    where it is full and not where the ledger does.
+    """
     a, r = assessments.c, referrals.c
-    # the models are named so that the index by tenant, model and moment serves
-    wanted = [a.tenant == tenant, a.model.in_(MODELS), *([a.as_of >= since] if since else [])]
+    for model in MODELS:
+        doubted = select(a.id, a.as_of).where(a.tenant == tenant, a.model == model, *_within(span))
+        yield doubted.where(a.status == Status.INDETERMINATE.value, _unsettled())
+    told = select(a.id, a.as_of).join_from(referrals, assessments, r.assessment_id == a.id)
+    wanted = (a.tenant == tenant, a.model.in_(MODELS), ~reviewed(r.assessment_id, r.outcome))
+    yield told.where(*wanted, *_within(span)).distinct()
+
+
+def _within(span: Span) -> list[ColumnElement[bool]]:
+    since, until = span
+    a = assessments.c
+    return [*([a.as_of >= since] if since else []), *([a.as_of < until] if until else [])]
+
+
+def _waiting(tenant: str, span: Span, *columns: Any) -> Select[Any]:
+    a, r = assessments.c, referrals.c
+    # the models are named so that the index by tenant, model, status and moment serves
+    wanted = [a.tenant == tenant, a.model.in_(MODELS), *_within(span)]
     doubted = select(a.id).where(*wanted, a.status == Status.INDETERMINATE.value, _unsettled())
     told = select(r.assessment_id).where(~reviewed(r.assessment_id, r.outcome))
     either = union(doubted, told).subquery()

@@ -13,7 +13,9 @@ from inference.chart import Chart, Measurement
 from training.readers import CHALLENGE_2012, EICU, START, Stay
 
 ADULT: Final = 18.0
+HOUR: Final = timedelta(hours=1)
 MONITORED: Final = timedelta(hours=2)
+LOOKED_AHEAD: Final = timedelta(hours=24)  # that a label without ventilation is about
 TRAINING_LANDMARKS: Final = {
     CHALLENGE_2012: tuple(range(1, 25)),  # stays are seen for 48 h: later landmarks have no full 24 h to come
     EICU: (*range(1, 25), 28, 32, 36, 40, 44, 48),
@@ -40,12 +42,21 @@ class Moment(NamedTuple):
 
 
 def ventilation_moments(stay: Stay, landmarks: Iterable[int] | None = None) -> Iterator[Moment]:
-    """The landmarks at which this stay is an adult, in sight, monitored and not ventilated before."""
-    landmarks = TRAINING_LANDMARKS.get(stay.data_set, ()) if landmarks is None else landmarks
+    """The landmarks at which this stay is an adult, in sight, monitored and not ventilated before; and the moments of
+    answers of which a person says that nothing began in all their hours.
+
+    Of a stay nobody else can label, the latter alone.
+    """
+    asked = list[float](TRAINING_LANDMARKS.get(stay.data_set, ()) if landmarks is None else landmarks)
+    said = [(start - START) / HOUR for start, end in stay.reviewed if end - start >= LOOKED_AHEAD]
+    if not stay.labelled:
+        asked = said
+    elif landmarks is None:
+        asked = sorted({*asked, *said})
     reported = REPORTED_LANDMARKS.get(stay.data_set, frozenset())
-    for hour in landmarks:
+    for hour in asked:
         as_of = START + timedelta(hours=hour)
-        if as_of >= stay.end or not stay.labelled:
+        if as_of >= stay.end:
             continue
         chart = stay.record.at(as_of)
         if adult(chart) and monitored(chart) and not ventilated(chart, stay):

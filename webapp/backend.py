@@ -27,6 +27,7 @@ from governance.outcomes import FORGIVEN
 from webapp.rooms import Rooms
 
 NEEDED: Final = ("Patient", "Encounter", "Observation", "Procedure")
+INSURANCE: Final = "Coverage"  # read where it was granted, for audits by group alone
 EARLY: Final = timedelta(seconds=45)  # a token this close to its end is renewed before it is used
 ONE_PATIENT: Final = 120.0  # seconds that one patient's searches may take together
 PATIENCE: Final = 5  # times in a row that a hospital may ask us to wait
@@ -65,6 +66,7 @@ class Backend:
     budget: Budget
     _endpoints: Endpoints | None = None
     _grant: smart.Grant | None = field(default=None, repr=False)
+    insured: bool = False  # whether the hospital lets us read who pays; known once there was a token
     _apart: timedelta = timedelta(0)  # how far the hospital's clock was ahead of ours when it last answered
 
     @contextmanager
@@ -144,6 +146,7 @@ class Backend:
                 until=until,
                 quirks=self.tenant.quirks,
                 local_codes=self.tenant.local_codes,
+                insurance=self.insured,
             )
             self._check_clock()
             return found
@@ -172,4 +175,5 @@ class Backend:
         lacking = [kind for kind in NEEDED if not (may.may(kind, "s") or (kind == "Patient" and may.may(kind, "r")))]
         if lacking:
             raise SiteFault(f"the hospital did not grant reading {', '.join(lacking)}: add it to [backend] scopes")
+        self.insured = may.may(INSURANCE, "s")
         return grant

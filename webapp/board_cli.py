@@ -12,14 +12,18 @@ import click
 from flask import Flask
 from flask.cli import with_appcontext
 
-from ehr.board_policy import UnitPolicy
+from ehr.board_policy import EXPORT, UnitPolicy
 from ehr.errors import EhrError, UnknownIssuer
 from ehr.tenants import Tenant
 from governance.errors import GovernanceError
 from governance.forecasts import NARROW, WIDE, Record
 from webapp import board_view, boarding
+from webapp.backend import OutOfTime
 from webapp.boarding import AVERAGE, ON, RISK, UNREAD, Seen
+from webapp.exporting import Exported
 from webapp.rooms import Rooms, here
+
+RUN_AGAIN = 75  # EX_TEMPFAIL
 
 
 def install(app: Flask) -> None:
@@ -40,21 +44,34 @@ def install(app: Flask) -> None:
 @click.option("--unit", "name", default="", help="The unit that --file is of, by its id.")
 @with_appcontext
 def board(site: str, group: str, files: tuple[Path, ...], name: str) -> None:
-    """Look at a hospital's units: who is there, how many ventilators will be needed, how earlier forecasts did."""
-    rooms = here()
+    """Look at a hospital's units: who is there, how many ventilators will be needed, how earlier forecasts did.
+
+    Exit status: 0 every unit was looked at, 75 the hospital is not done with an export (run again), 1 a fault.
+    """
+    rooms, left = here(), False
     if group and files:
         raise click.ClickException("--group and --file are two ways to read a unit; give one")
     try:
         tenant = rooms.tenants.by_id(site)
         for unit in _units(tenant, group, name, by_file=bool(files)):
-            seen = (
-                boarding.by_files(rooms, tenant, unit, files)
-                if files
-                else boarding.by_group(rooms, tenant, unit, unit.group)
-            )
+            try:
+                seen = _seen(rooms, tenant, unit, files)
+            except OutOfTime:
+                click.echo(f"{unit.id}: the hospital is not done; run again, which goes on where this ended", err=True)
+                left = True
+                continue
             click.echo("\n".join(_said(rooms, tenant, unit, seen)))
     except (UnknownIssuer, EhrError, GovernanceError) as error:
         raise click.ClickException(str(error)) from None
+    if left:
+        raise SystemExit(RUN_AGAIN)
+
+
+def _seen(rooms: Rooms, tenant: Tenant, unit: UnitPolicy, files: tuple[Path, ...]) -> Seen:
+    if files:
+        return boarding.by_files(rooms, tenant, unit, files)
+    look = boarding.by_export if unit.read == EXPORT else boarding.by_group
+    return look(rooms, tenant, unit, unit.group)
 
 
 def _units(tenant: Tenant, group: str, name: str, *, by_file: bool) -> tuple[UnitPolicy, ...]:
@@ -89,6 +106,8 @@ def _said(rooms: Rooms, tenant: Tenant, unit: UnitPolicy, seen: Seen) -> list[st
         told.append(f"  not read: {', '.join(f'{name} {many}' for name, many in sorted(faults.items()))}")
     if seen.others:
         told.append(f"  members that are no patients here: {seen.others}")
+    if seen.export is not None:
+        told += _of_export(seen.export)
     if seen.bad_lines:
         told.append(f"  bad lines, left out: {seen.bad_lines}")
     if not seen.demands:
@@ -103,6 +122,19 @@ def _said(rooms: Rooms, tenant: Tenant, unit: UnitPolicy, seen: Seen) -> list[st
         told.append(f"  a forecast was kept and is not shown: the model is {look.state.value} here")
     records = rooms.forecasts.records(tenant.id, unit.id, rooms.clock(), version=look.version)
     return told + [_did(each) for each in records]
+
+
+def _of_export(export: Exported) -> list[str]:
+    """What the hospital's export lacked, by codes and counts."""
+    told = [f"  by an export of {export.as_of:%Y-%m-%d %H:%M} UTC, {len(export.files)} files"]
+    if export.issues:
+        said = ", ".join(f"{code} {many}" for code, many in sorted(export.issues.items()))
+        told.append(f"  errors the hospital reports in its export: {said}; charts count as cut short")
+    if export.missing:
+        told.append(f"  rows the hospital counted and did not send: {export.missing}; charts count as cut short")
+    if not export.deleted:
+        told.append("  the hospital did not agree to delete the export")
+    return told
 
 
 def _did(each: Record) -> str:

@@ -90,6 +90,7 @@ class Told:
     records: Sequence[Did] = ()
     others: int = 0
     bad_lines: int = 0
+    export_cut: bool = False
     days: int = 90
 
 
@@ -274,6 +275,8 @@ def _notices(told: Told) -> tuple[str, ...]:
         said.append(say("en", "board.others", n=told.others))
     if told.bad_lines:
         said.append(say("en", "board.bad-lines", n=told.bad_lines))
+    if told.export_cut:
+        said.append(say("en", "board.export-cut"))
     return tuple(said)
 
 

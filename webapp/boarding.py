@@ -1,10 +1,10 @@
 """One look at a unit: who is there, who is on a ventilator, who is at risk, how many ventilators will be needed.
 
-The charts come from the hospital's Group, read without a user, or from an export that was handed in; the answers from
-the same spine as at the doors, into the same ledger. The forecast is kept in the ledger, who was seen in the vault,
-sealed, for as long as a look can be of use. Every member is counted, and how: on a ventilator; with the model's risk;
-with the average risk, where the model gives none or the chart could not be read. Refuses a unit of whom too few could
-be read: no forecast is made then, and that is kept and said.
+The charts of the hospital's Group come by searches for each, or by one bulk export of all, without a user; or from an
+export that was handed in. The answers come from the same spine as at the doors, into the same ledger. The forecast is
+kept in the ledger, who was seen in the vault, sealed, for as long as a look can be of use. Every member is counted, and
+how: on a ventilator; with the model's risk; with the average risk, where the model gives none or the chart could not be
+read. Refuses a unit of whom too few could be read: no forecast is made then, and that is kept and said.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from itertools import accumulate
@@ -21,11 +21,12 @@ from typing import Any, Final
 
 from ehr import bulk, smart
 from ehr.board_policy import UnitPolicy
-from ehr.errors import Unauthorised
+from ehr.errors import NotPermitted, Unauthorised
 from ehr.identity import identity
 from ehr.reader import read_record
 from ehr.records import Reading, read_patient
 from ehr.roster import Charted, Roster, charts, patiently, roster
+from ehr.scopes import permissions
 from ehr.tenants import Tenant
 from ehr.transport import Budget, FhirHttp
 from governance.demand import Demand, Unit, forecast
@@ -34,6 +35,7 @@ from inference import gates
 from inference.assessment import VENTILATION, Phrase
 from webapp import standing, words
 from webapp.consult import Consultation, Occasion, consult
+from webapp.exporting import Exported, Exporting
 from webapp.rooms import Rooms
 
 READ_SECONDS: Final = 60.0  # for one patient's chart: nobody waits at a screen
@@ -42,6 +44,8 @@ USEFUL: Final = timedelta(hours=12)  # a look older than this is not of now, and
 MOST_UNREAD: Final = 0.2  # share of members without a chart, above which there is no forecast
 AT_ONCE: Final = 100  # rows in one place of the vault
 BUCKETS: Final = 8
+NEEDED: Final = frozenset({"Patient", "Encounter", "Observation", "Procedure"})  # of an export
+NOT_SENT: Final = "NotInExport"
 ON, RISK, AVERAGE, UNREAD = "ventilated", "risk", "average", "unread"  # how a member is counted
 
 
@@ -73,6 +77,7 @@ class Seen:
     demands: tuple[Demand, ...]
     others: int = 0  # members of the Group that are no patients
     bad_lines: int = 0  # of an export
+    export: Exported | None = None  # what it came to, where the hospital made one for us
 
     @property
     def counts(self) -> Counter[str]:
@@ -104,9 +109,11 @@ class Backend:
         self._rooms, self._tenant = rooms, tenant
         self._grant: smart.Grant | None = None
 
-    def http(self) -> FhirHttp:
+    def http(self, anew: bool = False) -> FhirHttp:
         """The hospital's server, with time of its own for one chart. Raises LaunchRefused, EhrUnavailable."""
         rooms, tenant = self._rooms, self._tenant
+        if anew:
+            self._grant = None
         expires = self._grant.expires_at if self._grant else None
         if self._grant is None or (expires is not None and expires - EARLY <= rooms.clock()):
             endpoints = smart.discover(rooms.http, tenant)
@@ -118,6 +125,16 @@ class Backend:
     def roster(self, group: str) -> Roster:
         """Who is in the Group. Raises EhrError."""
         return patiently(lambda: roster(self.http(), group, now=self._rooms.clock()), self._rooms.wait)
+
+    def types(self) -> frozenset[str]:
+        """What an export may hold, by what was granted. Raises NotPermitted where no board can be made of it."""
+        self.http()
+        may = permissions(self._grant.scope if self._grant else "")
+        granted = frozenset(kind for kind in bulk.READ if may.may(kind, "r", "system"))
+        lacking = sorted(NEEDED - granted)
+        if lacking:
+            raise NotPermitted(f"reading {', '.join(lacking)} was not granted: add it to [backend] scopes", "$export")
+        return granted
 
     def chart(self, patient: str) -> Reading:
         """One patient's chart. Raises EhrError."""
@@ -146,20 +163,54 @@ def by_group(rooms: Rooms, tenant: Tenant, unit: UnitPolicy, group: str) -> Seen
     return _seen(rooms, tenant, unit, (_member(rooms, tenant, each) for each in found), others=there.others)
 
 
+def by_export(rooms: Rooms, tenant: Tenant, unit: UnitPolicy, group: str) -> Seen:
+    """Look at the members of `group` by one bulk export of it, at the moment its data are of.
+
+    Raises EhrError without the Group or the export, OutOfTime while the hospital is still at it, LedgerUnavailable.
+    """
+    backend = Backend(rooms, tenant)
+    there = backend.roster(group)
+    with _folder() as folder, _folder() as spool:
+        export = Exporting(rooms, tenant, unit.id, group, backend.http, backend.types(), folder).run()
+        bad = _spool(export.files, frozenset(there.patients), spool)
+        cut = bool(bad) or not export.whole
+        found = {
+            patient: _row(rooms, tenant, patient, resources, truncated=cut, at=export.as_of)
+            for patient, resources in _spooled(spool)
+            if any(row["resourceType"] == "Patient" for row in resources)
+        }
+    unsent = (Row(patient, "", "", "", UNREAD, reason=NOT_SENT) for patient in there.patients if patient not in found)
+    members = [*found.values(), *((row, _average(rooms)) for row in unsent)]
+    return _seen(rooms, tenant, unit, members, others=there.others, bad_lines=bad, export=export)
+
+
 def by_files(rooms: Rooms, tenant: Tenant, unit: UnitPolicy, files: Iterable[Path]) -> Seen:
     """Look at everybody in the exports `files`, of whom there is anything. Raises LedgerUnavailable."""
-    with tempfile.TemporaryDirectory(prefix="ordertime-board-") as place:
-        folder = Path(place)  # only its owner may look into it
-        bad = 0
-        for number, piece in enumerate(bulk.pieces(files)):
-            bad += len(bulk.spool(piece, Everybody(), folder, BUCKETS, f"{number:06d}").bad)
-        with closing(bulk.Aside(bulk.gather_aside(folder))) as aside:
-            rows = [
-                _row(rooms, tenant, each.patient, list(each.resources(aside)), truncated=False)
-                for bucket in range(BUCKETS)
-                for each in bulk.spooled(folder, bucket)
-            ]
+    with _folder() as folder:
+        bad = _spool(files, Everybody(), folder)
+        rows = [_row(rooms, tenant, *each, truncated=False) for each in _spooled(folder)]
     return _seen(rooms, tenant, unit, rows, bad_lines=bad)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder that only its owner may look into, and that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="ordertime-board-") as place:
+        yield Path(place)
+
+
+def _spool(files: Iterable[Path], wanted: Collection[str], folder: Path) -> int:
+    """The rows of `wanted` in buckets; how many lines could not be read."""
+    pieces = enumerate(bulk.pieces(files))
+    return sum(len(bulk.spool(piece, wanted, folder, BUCKETS, f"{n:06d}").bad) for n, piece in pieces)
+
+
+def _spooled(folder: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Each patient of a spool with every row."""
+    with closing(bulk.Aside(bulk.gather_aside(folder))) as aside:
+        for bucket in range(BUCKETS):
+            for each in bulk.spooled(folder, bucket):
+                yield each.patient, list(each.resources(aside))
 
 
 def kept(rooms: Rooms, tenant: str, unit: str) -> Kept | None:
@@ -177,9 +228,9 @@ def kept(rooms: Rooms, tenant: str, unit: str) -> Kept | None:
 
 def _seen(
     rooms: Rooms, tenant: Tenant, unit: UnitPolicy, members: Iterable[tuple[Row, dict[float, float]]],
-    *, others: int = 0, bad_lines: int = 0,
+    *, others: int = 0, bad_lines: int = 0, export: Exported | None = None,
 ) -> Seen:  # fmt: skip
-    """Count, forecast and keep. The look's moment is that of its end: no chart was read later."""
+    """Count, forecast and keep. The look's moment is that of its end, or of the export's data: no chart is later."""
     model, told = rooms.models[VENTILATION], list(members)
     rows = tuple(row for row, _ in told)
     counts = Counter(row.counted for row in rows)
@@ -191,7 +242,7 @@ def _seen(
         state=standing.at_site(
             rooms.readings, tenant, model.name, model.version, (model.outcomes[-1], ""), rooms.clock()
         ),
-        at=rooms.clock(),
+        at=export.as_of if export is not None else rooms.clock(),
         patients=len(rows),
         unread=counts[UNREAD],
         in_use=counts[ON],
@@ -203,7 +254,7 @@ def _seen(
         risks = [risk for row, risk in told if row.counted != ON]
         demands = forecast(risks, has, logit_error=model.calibration.logit_error)
         rooms.forecasts.keep(look, demands)
-    seen = Seen(look, rows, demands, others, bad_lines)
+    seen = Seen(look, rows, demands, others, bad_lines, export)
     _keep(rooms, seen)
     return seen
 
@@ -218,7 +269,7 @@ def _keep(rooms: Rooms, seen: Seen) -> None:
         rooms.vault.put("board", f"{place}|{at}|{number}", {"rows": part}, ttl)
     head = {
         "at": at, "parts": len(parts), "forecast": bool(seen.demands), "others": seen.others,
-        "bad_lines": seen.bad_lines,
+        "bad_lines": seen.bad_lines, "export_cut": seen.export is not None and not seen.export.whole,
     }  # fmt: skip
     rooms.vault.put("board", place, head, ttl)
 
@@ -231,10 +282,11 @@ def _member(rooms: Rooms, tenant: Tenant, each: Charted) -> tuple[Row, dict[floa
 
 
 def _row(
-    rooms: Rooms, tenant: Tenant, patient: str, resources: Collection[dict[str, Any]], *, truncated: bool
-) -> tuple[Row, dict[float, float]]:
-    """One member assessed, and the risks they are counted with."""
-    now = rooms.clock()
+    rooms: Rooms, tenant: Tenant, patient: str, resources: Collection[dict[str, Any]], *, truncated: bool,
+    at: datetime | None = None,
+) -> tuple[Row, dict[float, float]]:  # fmt: skip
+    """One member assessed at `at`, now where nothing else is said, and the risks they are counted with."""
+    now = at or rooms.clock()
     record = read_record(
         patient,
         resources,

@@ -83,6 +83,7 @@ def _told(rooms: Rooms, tenant: Tenant, unit: UnitPolicy, look: boarding.Kept | 
         records=[_did(each) for each in records],
         others=int(head.get("others", 0)),
         bad_lines=int(head.get("bad_lines", 0)),
+        export_cut=bool(head.get("export_cut", False)),
         days=forecasts.WINDOW.days,
     )
 

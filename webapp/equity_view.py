@@ -7,18 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, tzinfo
+from types import MappingProxyType
 from typing import Any, Final
 
 from webapp import shares, words
 from webapp.report import Section, Table
 from webapp.words import say
 
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 FOUR_FIFTHS: Final = 0.8
 HEADS: Final = ("patients", "missed", "false", "person", "calibration", "fifths")
 
 
-def section(place: str, named: Mapping[str, Any], body: Mapping[str, Any], lines: Iterable[str] = ()) -> Section:
-    """One audit; `named` are model, version and outcome as people call them."""
+def section(
+    place: str,
+    named: Mapping[str, Any],
+    body: Mapping[str, Any],
+    lines: Iterable[str] = (),
+    lacks: Mapping[str, str] = NOTHING,
+) -> Section:
+    """One audit; `named` are model, version and outcome as people call them. `lacks` has every trait that is looked
+    for, and where the site's own file keeps it from being known the key of the words that say so, else "".
+    """
     cells = body["cells"]
     traits = list(dict.fromkeys(cell["trait"] for cell in cells))
     tables = tuple(_table(named, trait, [cell for cell in cells if cell["trait"] == trait]) for trait in traits)
@@ -29,8 +39,16 @@ def section(place: str, named: Mapping[str, Any], body: Mapping[str, Any], lines
         lines=(*lines, lead) if traits else (*lines, say("en", "equity.no-traits")),
         items=_below(cells) if traits else (),
         tables=tables,
-        after=(say("en", "equity.interval"),) if traits else (),
+        after=(*_unknown(traits, lacks), say("en", "equity.interval")) if traits else (),
     )
+
+
+def _unknown(traits: Iterable[str], lacks: Mapping[str, str]) -> tuple[str, ...]:
+    """The traits by which nobody is told apart, and why where the site's file is the reason."""
+    missing = {name: why for name, why in lacks.items() if name not in set(traits)}
+    unknown = [trait(name) for name, why in missing.items() if not why]
+    said = (say("en", "equity.unknown", traits=words.listed(unknown)),) if unknown else ()
+    return (*said, *(say("en", f"equity.{why}") for why in missing.values() if why))
 
 
 def period(since: datetime, until: datetime, at: datetime, threshold: float, zone: tzinfo) -> str:

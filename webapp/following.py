@@ -28,7 +28,7 @@ from governance.waiting import Referral
 from inference import sequel
 from inference.assessment import VENTILATION
 from inference.sequel import Course, Sequel
-from webapp.backend import Backend, OutOfTime, SiteFault
+from webapp.backend import INSURANCE, Backend, OutOfTime, SiteFault
 from webapp.rooms import Rooms
 
 BEFORE: Final = timedelta(hours=72)  # read before an answer: what had begun by then
@@ -48,6 +48,7 @@ class Summary:
     known: int = 0  # settled meanwhile by another run
     later: Counter[str] = field(default_factory=Counter)  # patients whose record could not be read, by why
     foreign: int = 0
+    payer_unread: Counter[str] = field(default_factory=Counter)  # patients of whom who pays was not read, by why
     stopped: str = ""  # why there is more to do: "limit", "time", "hospital-silent"
     fault: str = ""
     seconds: float = 0.0
@@ -67,6 +68,7 @@ class Summary:
             f"later {_counted(self.later)}",
         ]
         told += [f"{self.foreign} rows of other patients dropped"] if self.foreign else []
+        told += [f"insurance not read, for audits: {_counted(self.payer_unread)}"] if self.payer_unread else []
         told += [f"stopped: {self.stopped}, run again"] if self.stopped else []
         told += [f"fault: {self.fault}"] if self.fault else []
         return f"{self.site}: {'; '.join(told)}; {self.seconds:.1f} s"
@@ -138,6 +140,8 @@ class Job:
             reading = backend.read(patient, since, until)
         except EhrError as error:
             return self._unread(due, error, known_at, summary)
+        faults = [each for each in reading.problems if each.startswith(f"{INSURANCE}: ")]
+        summary.payer_unread.update(faults if backend.insured else [f"{INSURANCE} not granted"])
         if any(": a further page: " in problem for problem in reading.problems):
             return self._unread(due, EhrError("a page did not come"), known_at, summary)
         self._settle(due, self._course(patient, reading), reading, known_at, summary)
@@ -174,7 +178,7 @@ class Job:
                 happened_at=told.happened_at,
                 value=told.value,
                 reason=told.reason,
-                traits=aftermath.traits(course.record, reading.resources, one.as_of),
+                traits=self._traits(course, reading, one),
             )
             for one, told in found
             if told.label != sequel.OPEN
@@ -191,6 +195,10 @@ class Job:
                 self.say(f"{self.tenant.id}: refused, {code}: {kept}")
                 refused.append((next(o for o in due if _same(o, outcome)), code))
         self._refer(refused, summary)
+
+    def _traits(self, course: Course, reading: Reading, one: Open) -> dict[str, str]:
+        zone = ZoneInfo(self.tenant.time_zone)
+        return aftermath.traits(course.record, reading.resources, one.as_of, zone, self.tenant.audits)
 
     def _refer(self, many: Iterable[tuple[Open, str]], summary: Summary) -> None:
         told = [Referral(one.assessment_id, one.outcome, reason) for one, reason in many]

@@ -70,8 +70,8 @@ def follow_up(tenant: str, since: datetime | None, limit: int, minutes: float) -
 @click.option(
     "--procedures",
     is_flag=True,
-    help="Only the beginnings of ventilation that persons found, as Procedures for the folder of a bulk export "
-    "(FILE is Procedure-labels.ndjson): `python -m training adapt` reads them. Names patients.",
+    help="Only what persons found of ventilation, its beginnings and hours without one, as Procedures for the folder "
+    "of a bulk export (FILE is Procedure-labels.ndjson): `python -m training adapt` reads them. Names patients.",
 )
 @with_appcontext
 def export(out: Path, tenant: str, since: datetime | None, procedures: bool) -> None:
@@ -85,11 +85,12 @@ def export(out: Path, tenant: str, since: datetime | None, procedures: bool) -> 
         if not procedures:
             click.echo(f"{data.export(found, out)} labels in {out}", err=True)
             return
-        told = data.beginnings(found, rooms.ledger, out)
+        told = data.procedures(found, rooms.ledger, out)
     except (data.LabelsError, GovernanceError) as error:
         raise click.ClickException(str(error)) from None
-    without = ", ".join(f"{label} {count}" for label, count in sorted(told.without.items())) or "none"
-    click.echo(f"{told.written} beginnings in {out}, which names patients; labels without a row: {without}", err=True)
+    no_row = ", ".join(f"{label} {count}" for label, count in sorted(told.no_row.items())) or "none"
+    said = f"{told.beginnings} beginnings and {told.without_one} answers without one in {out}, which names patients"
+    click.echo(f"{said}; labels without a row: {no_row}", err=True)
     if told.unreadable:
         raise click.ClickException(f"{told.unreadable} labels are of patients who cannot be opened with this secret")
 

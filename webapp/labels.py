@@ -2,8 +2,9 @@
 
 Two forms. The pseudonymous one (JSON Lines or Parquet) names nobody and holds every label that stands, a person's
 before a rule's. The other is a file for a FHIR bulk export's folder, which `python -m training adapt` reads with the
-rest: the beginnings of ventilation that a person found, as Procedures of the hospital's own patients. It names
-patients, as the export does, and is readable by its owner only. Both are written whole or not at all.
+rest: what persons found of ventilation, its beginnings and the hours in which there was none, as Procedures of the
+hospital's own patients. It names patients, as the export does, and is readable by its owner only. Both are written
+whole or not at all.
 """
 
 from __future__ import annotations
@@ -13,16 +14,15 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from ehr.codes import code_table
+from ehr.labels import NOT_DONE, began, began_not
 from governance.errors import GovernanceError
 from governance.ledger import Ledger
-from governance.outcomes import EARLY, REVIEW, YES, Labelled, Outcomes
+from governance.outcomes import EARLY, NO, REVIEW, YES, Labelled, Outcomes
 from inference.assessment import VENTILATION
 
 BATCH: Final = 10_000
@@ -47,11 +47,12 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Beginnings:
-    """What went into a file of Procedures, and which labels have no row there, by label."""
+class Found:
+    """What went into a file of Procedures: beginnings, and answers without one; what has no row there, by label."""
 
-    written: int
-    without: Mapping[str, int]
+    beginnings: int
+    without_one: int
+    no_row: Mapping[str, int]
     unreadable: int
 
 
@@ -78,49 +79,46 @@ def export(labels: Iterable[Told], out: Path) -> int:
     return count["labels"]
 
 
-def beginnings(labels: Iterable[Told], ledger: Ledger, out: Path) -> Beginnings:
-    """Write what persons found of ventilation's beginnings to `out` (Procedure*.ndjson). Raises LabelsError."""
+def procedures(labels: Iterable[Told], ledger: Ledger, out: Path) -> Found:
+    """Write what persons found of ventilation to `out` (Procedure*.ndjson). Raises LabelsError.
+
+    Of one answer a beginning counts, else the longest of its hours without one. What cannot be known has no row, and
+    the next troponin has none either: the workshop reads the draws themselves.
+    """
     if not out.name.startswith("Procedure") or out.suffix != ".ndjson":
         raise LabelsError(f"{out.name}: call it Procedure-labels.ndjson, in the folder of the bulk export")
-    without, seen, lost = Counter[str](), dict[tuple[str, datetime], dict[str, Any]](), 0
+    no_row, begun, without = Counter[str](), dict[str, datetime](), dict[str, Labelled]()
     for told in labels:
         label = told.label
-        if label.source != REVIEW or told.model != VENTILATION:
+        if label.source != REVIEW:
             continue
-        if label.label not in (YES, EARLY) or label.happened_at is None:
-            without[label.label] += 1
-            continue
+        if told.model != VENTILATION or label.label not in (YES, EARLY, NO):
+            no_row[label.label if told.model == VENTILATION else told.model] += 1
+        elif label.label == NO:
+            before = without.get(label.assessment_id)
+            without[label.assessment_id] = label if before is None or label.hours > before.hours else before
+        elif label.happened_at is not None:
+            begun[label.assessment_id] = label.happened_at
+    yes = [(key, moment, None) for key, moment in begun.items()]
+    no = [(k, w.as_of, w.as_of + timedelta(hours=w.hours)) for k, w in without.items() if k not in begun]
+    rows, lost = dict[str, dict[str, Any]](), 0
+    for key, start, end in (*yes, *no):
         try:
-            patient = ledger.follow_up(label.assessment_id).patient
+            patient = ledger.follow_up(key).patient
         except GovernanceError:
             lost += 1
             continue
-        moment = label.happened_at.astimezone(UTC)
-        seen[patient, moment] = _procedure(patient, moment)
-    _whole(out, lambda draft: draft.write_text("".join(f"{json.dumps(row)}\n" for row in seen.values())))
-    return Beginnings(len(seen), dict(without), lost)
+        row = began(patient, start) if end is None else began_not(patient, start, end)
+        rows[row["id"]] = row
+    _whole(out, lambda draft: draft.write_text("".join(f"{json.dumps(row)}\n" for row in rows.values())))
+    count = sum(row["status"] == NOT_DONE for row in rows.values())
+    return Found(len(rows) - count, count, dict(no_row), lost)
 
 
 def _row(told: Told) -> dict[str, Any]:
     row = {NAMES.get(name, name): value for name, value in asdict(told.label).items() if name != "id"}
     moments = {name: row[name] and row[name].astimezone(UTC).isoformat() for name in MOMENTS}
     return {"tenant": told.tenant, "model": told.model, **row, **moments}
-
-
-def _procedure(patient: str, moment: datetime) -> dict[str, Any]:
-    """A beginning as the reader reads one: the first SNOMED CT code that begins ventilation."""
-    table = code_table()
-    snomed = table.systems["snomed"]
-    code = next(code for (system, code), kind in table.events.items() if (system, kind) == (snomed, "ventilation"))
-    name = sha256(f"{patient}|{moment.isoformat()}".encode()).hexdigest()[:32]
-    return {
-        "resourceType": "Procedure",
-        "id": f"label-{name}",
-        "status": "completed",
-        "code": {"coding": [{"system": snomed, "code": code}]},
-        "subject": {"reference": f"Patient/{patient}"},
-        "performedDateTime": moment.isoformat(),
-    }
 
 
 def _whole(out: Path, write: Callable[[Path], object]) -> None:

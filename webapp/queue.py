@@ -24,7 +24,8 @@ from webapp.visits import Visit
 
 door = Blueprint("queue", __name__)
 OPENED: Final = ("GET", "POST")  # posted by a frame without cookies, which has its secret in the body
-LOOKED_BACK: Final = timedelta(days=35)  # what waits longer is opened by its own address
+LOOKED_BACK: Final = timedelta(days=35)  # what waits longer is counted, and listed apart
+OLDER: Final[dict[str, Any]] = {"older": "1"}
 PAGE: Final = 50
 LONGEST: Final = 2000
 
@@ -37,11 +38,12 @@ def install(app: Flask) -> None:
 
 @door.route("/queue", methods=OPENED)
 def waiting() -> Response:
-    """What waits, oldest first, a page at a time."""
+    """What waits, oldest first, a page at a time: of the last weeks, or what is older."""
     rooms = here()
-    visit = _reviewer(rooms)
-    since, zone = rooms.clock() - LOOKED_BACK, words.zone_of(visit.tenant.time_zone)
-    found = rooms.waiting.page(visit.tenant.id, since, after=_place(), most=PAGE)
+    visit, older = _reviewer(rooms), bool(request.values.get("older"))
+    cut, zone = rooms.clock() - LOOKED_BACK, words.zone_of(visit.tenant.time_zone)
+    found = rooms.waiting.page(visit.tenant.id, (None, cut) if older else (cut, None), after=_place(), most=PAGE)
+    before, since = rooms.waiting.counts(visit.tenant.id, cut)
     rooms.audit.note("viewed", door="/queue", tenant=visit.tenant.id, user=visit.grant.user)
     lines = [
         queue_view.line(
@@ -60,8 +62,13 @@ def waiting() -> Response:
         say=words.say,
         site=visit.tenant.name,
         lines=lines,
-        count=rooms.waiting.count(visit.tenant.id, since),
-        next_url=_next(found, visit),
+        lead="queue.lead-older" if older else "queue.lead",
+        days=LOOKED_BACK.days,
+        count=before if older else since,
+        others=since if older else before,
+        other_text="queue.newer" if older else "queue.older",
+        other_url=url_for("queue.waiting", visit=visit.id, **({} if older else OLDER)),
+        next_url=_next(found, visit, OLDER if older else {}),
         back_url=url_for("pages.stored", visit=visit.id),
         look_url="",
     )
@@ -185,12 +192,12 @@ def _place() -> tuple[datetime, str] | None:
     return (moment, key) if moment.tzinfo is not None else None
 
 
-def _next(found: tuple[Waiting, ...], visit: Visit) -> str:
+def _next(found: tuple[Waiting, ...], visit: Visit, how: dict[str, Any]) -> str:
     if len(found) < PAGE:
         return ""
     last = found[-1]
     after = f"{last.as_of.isoformat()}|{last.assessment_id}"
-    return url_for("queue.waiting", visit=visit.id, after=after)
+    return url_for("queue.waiting", visit=visit.id, after=after, **how)
 
 
 def _way(visit: str) -> str:

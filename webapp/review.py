@@ -13,7 +13,9 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, g, make_response, render_template, request, url_for
 
 from ehr.errors import NotFound, UnknownIssuer
+from ehr.scopes import permissions
 from ehr.tenants import Tenant
+from governance.equity import AUDITED
 from governance.errors import ReviewRefusal
 from governance.review import Review
 from governance.weeks import Week
@@ -106,17 +108,26 @@ def audits(site: str) -> Response:
     """The newest audit of each version's outcome at a site."""
     rooms = here()
     tenant = _site(rooms, site, "audits")
-    zone = words.zone_of(tenant.time_zone)
+    zone, lacks = words.zone_of(tenant.time_zone), _lacks(tenant)
     sections = [
         equity_view.section(
             f"audit-{number}",
             {"model": words.model_name(each.model), "version": each.version, "outcome": each.outcome},
             each.body,
             (equity_view.period(each.since, each.until, each.at, each.threshold, zone),),
+            lacks,
         )
         for number, each in enumerate(reviewing.audits(rooms).last(tenant.id))
     ]
     return make_response(render_template("audits.html", site=tenant.name, sections=sections, say=say))
+
+
+def _lacks(tenant: Tenant) -> dict[str, str]:
+    """Every trait of an audit, and what of the site's own file keeps it from being known."""
+    scopes = permissions(" ".join(tenant.backend.scopes if tenant.backend else ()))
+    mine = {"site": "" if tenant.audits.sites else "lacks-site"}
+    mine["insurance"] = "" if scopes.may("Coverage", "s") else "lacks-insurance"
+    return dict.fromkeys(AUDITED, "") | mine
 
 
 def _reader(rooms: Rooms, site: str) -> Reader:

@@ -13,6 +13,7 @@ from typing import Any
 from demo.patients import chest_pain, lungs, nerves, puzzles, wards
 from demo.patients.afterwards import later
 from demo.patients.groups import monitored
+from demo.patients.payers import coverages
 from demo.patients.staff import everybody
 from demo.patients.story import Story
 
@@ -49,7 +50,7 @@ def everyone(now: datetime) -> list[dict[str, Any]]:
     """Staff, every authored patient and the Group of them all, as FHIR R4 resources. ValueError for a naive `now`."""
     if now.tzinfo is None:
         raise ValueError("everyone(now) needs a moment with a time zone")
-    resources = everybody(now)
-    for tell in STORIES.values():
-        resources += tell(now).resources
-    return [*resources, monitored(now, STORIES)]
+    resources, stories = everybody(now), [tell(now) for tell in STORIES.values()]
+    for story in stories:
+        resources += story.resources
+    return [*resources, *coverages(now, stories), monitored(now, STORIES)]

@@ -18,6 +18,7 @@ from ehr.follow_policy import FollowPolicy
 from ehr.records import after_codes, read_after
 from ehr.tenants import Tenant, load_tenant
 from ehr.transport import Budget, FhirHttp
+from inference.chart import Record
 from inference.sequel import Course, Doubt, Spell
 from tests.ehr.peer import BASE, Peer
 
@@ -140,6 +141,10 @@ def test_a_death_ends_the_stay_it_lies_in() -> None:
     assert before.how == "home"
 
 
+def told_apart(record: Record, *rows: dict[str, Any]) -> dict[str, str]:
+    return aftermath.traits(record, rows, NOON, ZONE, TENANT.audits)
+
+
 def test_audits_are_told_race_and_ethnicity_where_one_category_is_given() -> None:
     omb = {"url": "ombCategory", "valueCoding": {"system": "urn:oid:2.16.840.1.113883.6.238", "code": "2106-3"}}
     other = {"url": "ombCategory", "valueCoding": {"system": "urn:oid:2.16.840.1.113883.6.238", "code": "2028-9"}}
@@ -148,13 +153,13 @@ def test_audits_are_told_race_and_ethnicity_where_one_category_is_given() -> Non
         "extension": [{"url": aftermath.RACE, "extension": [omb]}],
     }  # fmt: skip
     record = read(person).record
-    told = aftermath.traits(record, [person], NOON)
+    told = told_apart(record, person)
     assert told == {"sex": "male", "age_band": "65-79", "race": "White"}
     person["extension"][0]["extension"].append(other)
-    assert "race" not in aftermath.traits(record, [person], NOON)
+    assert "race" not in told_apart(record, person)
     person["extension"] = [{"url": aftermath.RACE, "extension": "broken"}]
-    assert "race" not in aftermath.traits(record, [person], NOON)
-    assert aftermath.traits(read().record, [], NOON) == {}
+    assert "race" not in told_apart(record, person)
+    assert told_apart(read().record) == {}
 
 
 def test_what_is_asked_for_by_code_is_ventilators_devices_and_troponins_of_the_table_and_the_site() -> None:
@@ -183,9 +188,29 @@ def test_a_server_without_device_uses_is_done_without_and_one_without_procedures
         asked(peer)
 
 
-def asked(peer: Peer) -> Any:
+def asked(peer: Peer, **how: Any) -> Any:
     http = FhirHttp(BASE, "token", peer.client(), Budget(10.0), clock=lambda: NOON)
-    return read_after(http, "p", since=NOON - timedelta(days=3), until=NOON)
+    return read_after(http, "p", since=NOON - timedelta(days=3), until=NOON, **how)
+
+
+def test_who_pays_is_asked_for_where_it_may_be_and_its_lack_stops_no_outcome() -> None:
+    peer = Peer()
+    for kind in ("Encounter", "Observation", "Procedure", "Device", "DeviceUseStatement"):
+        peer[f"/fhir/r4/{kind}"] = bundle()
+    peer["/fhir/r4/Patient/p"] = httpx.Response(200, json={"resourceType": "Patient", "id": "p"})
+    ours = {"resourceType": "Coverage", "id": "1", "beneficiary": {"reference": "Patient/p"}}
+    peer["/fhir/r4/Coverage"] = bundle(ours, ours | {"beneficiary": {"reference": "Patient/q"}})
+    asked(peer)
+    assert not any(request.url.path.endswith("Coverage") for request in peer.asked)
+    found = asked(peer, insurance=True)
+    assert [row for row in found.resources if row["resourceType"] == "Coverage"] == [ours]
+    assert found.foreign == 1
+    for status in (403, 404, 500):
+        peer["/fhir/r4/Coverage"] = httpx.Response(status, json={})
+        lacking = asked(peer, insurance=True)
+        assert not lacking.truncated
+        assert len(lacking.problems) == 1
+        assert lacking.problems[0].startswith("Coverage: ")
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,22 @@ def test_a_unit_that_is_handed_exports_needs_no_group_and_no_client(tmp_path: Pa
     assert board.units[0].group == ""
 
 
+def test_a_unit_may_be_read_by_export_and_its_files_lie_where_the_site_lists(tmp_path: Path) -> None:
+    listed = BOARD.replace("mean_hours = 72", 'mean_hours = 72\nread = "export"').replace(
+        "[board]", '[board]\nfile_servers = ["https://files.example.org"]'
+    )
+    board = loaded(tmp_path, BACKEND + listed)
+    assert (board.units[0].read, board.file_servers) == ("export", ("https://files.example.org",))
+    for bent, said in (
+        (listed.replace('read = "export"', 'read = "bulk"'), "searches, export"),
+        (listed.replace('read = "export"', ""), "has no use without a unit"),
+        (listed.replace('group = "icu-census"\n', ""), "without a group"),
+        (listed.replace("https://files.example.org", "https://files.example.org/bucket"), "host and port alone"),
+    ):
+        with pytest.raises(TenantError, match=said):
+            loaded(tmp_path, BACKEND + bent)
+
+
 @pytest.mark.parametrize(
     ("line", "instead", "said"),
     [

@@ -14,7 +14,7 @@ from governance.keys import Pseudonym
 from governance.ledger import Ledger
 from governance.outcomes import Outcome, Outcomes
 from governance.store import Store
-from governance.waiting import Referral, WaitingList
+from governance.waiting import ALWAYS, Referral, WaitingList
 from inference.assessment import Phrase, State, Status
 from tests.governance.answers import NOON, answer
 
@@ -45,7 +45,7 @@ def waiting(store: Store) -> WaitingList:
 
 
 def listed(store: Store, **more: Any) -> list[str]:
-    return [each.assessment_id for each in waiting(store).page("north", NOON - 720 * HOUR, **more)]
+    return [each.assessment_id for each in waiting(store).page("north", (NOON - 720 * HOUR, None), **more)]
 
 
 def test_a_prediction_is_due_when_its_own_hours_are_over_and_not_before(ledger: Ledger, store: Store) -> None:
@@ -85,7 +85,7 @@ def test_an_indeterminate_answer_waits_with_its_reason_until_every_outcome_is_se
 ) -> None:
     said(ledger, "sure")
     key = doubted(ledger)
-    (found,) = waiting(store).page("north", NOON - HOUR)
+    (found,) = waiting(store).page("north", (NOON - HOUR, None))
     assert (found.assessment_id, found.status, found.reason, found.why) == (key, "indeterminate", "stale", ())
     settle(store, key, "ventilation-6h")
     assert listed(store) == [key]
@@ -98,7 +98,7 @@ def test_what_a_rule_referred_waits_for_a_person_and_no_rule_ends_that(ledger: L
     key = said(ledger)
     settle(store, key, "ventilation-6h")
     waiting(store).refer([Referral(key, "ventilation-24h", "transferred")])
-    (found,) = waiting(store).page("north", NOON - HOUR)
+    (found,) = waiting(store).page("north", (NOON - HOUR, None))
     assert found.why == (("ventilation-24h", "transferred"),)
     assert waiting(store).open(key) == (("ventilation-6h", 6), ("ventilation-24h", 24))
     settle(store, key, "ventilation-24h", source="review", reviewer=REVIEWER)
@@ -112,10 +112,15 @@ def test_the_list_is_of_one_tenant_oldest_first_and_turns_its_pages(ledger: Ledg
     assert listed(store) == in_order
     assert listed(store, most=2) == in_order[:2]
     assert listed(store, after=(NOON + HOUR, keys[2])) == in_order[2:]
-    assert waiting(store).count("north", NOON - HOUR) == 3
-    assert waiting(store).count("south", NOON - HOUR) == 0
+    assert waiting(store).counts("north", NOON - HOUR) == (0, 3)
+    assert waiting(store).counts("south", NOON - HOUR) == (0, 0)
     assert waiting(store).one("south", keys[0]) is None
-    assert waiting(store).page("north", NOON + 24 * HOUR) == ()
+    assert waiting(store).page("north", (NOON + 24 * HOUR, None)) == ()
+    whole = waiting(store).page("north", ALWAYS)
+    cut = whole[1].as_of
+    before, since = ((None, cut), (cut, None))
+    assert [*waiting(store).page("north", before), *waiting(store).page("north", since)] == list(whole)
+    assert waiting(store).counts("north", cut) == (1, len(whole) - 1)
 
 
 def test_a_referral_says_why_by_a_code(ledger: Ledger, store: Store) -> None:

@@ -114,6 +114,35 @@ def test_a_grant_without_procedures_is_a_fault_and_not_a_no(at: Followed) -> Non
     assert at.settled() == []
 
 
+def test_what_audits_tell_apart_comes_with_the_outcome_and_who_pays_only_where_it_was_granted(at: Followed) -> None:
+    at.ask(ONE)
+    at.house.weather_withholds("system/Coverage.rs")
+    summary, _, _ = run(at)
+    assert summary.status == 0
+    assert "insurance not read, for audits: 1 (Coverage not granted 1)" in str(summary)
+    assert groups(at) == {("Main building", "")}
+
+
+def test_site_and_insurance_are_kept_as_coarse_groups(at: Followed) -> None:
+    at.ask((*ONE, ("sepsis", VENTILATION), ("heart-failure-settling", VENTILATION)))
+    at.house.weather("error", match="/fhir/Coverage", status=500, times=3)  # of one patient, all three tries
+    summary, _, _ = run(at)
+    assert summary.status == 0
+    assert "insurance not read, for audits: 1 (Coverage: EhrUnavailable 1)" in str(summary)
+    found = groups(at)
+    assert {site for site, _ in found} == {"Main building"}
+    kinds = {kind for _, kind in found}
+    assert "" in kinds
+    assert kinds - {""} <= {"Medicare", "Medicaid", "private", "self-pay"}
+    assert len(kinds) >= 2
+
+
+def groups(at: Followed) -> set[tuple[str, str]]:
+    store = at.house.rooms.outcomes
+    found = store.labelled("demo", VENTILATION, "ventilation-24h")
+    return {(each.site, each.insurance) for each in found}
+
+
 def test_without_device_uses_the_rest_settles_it(at: Followed) -> None:
     at.ask(ONE)
     at.house.weather("error", match="/fhir/DeviceUseStatement", status=404)

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from ehr.labels import began_not, said_no
 from governance.keys import Pseudonym
 from governance.ledger import Ledger
 from governance.outcomes import Outcome, Outcomes
@@ -18,11 +19,15 @@ from governance.store import Store, migrate, open_store
 from inference.assessment import State
 from tests.governance.answers import SECRET, answer
 from training.adaptation.export_reader import Export, Found, stays
+from training.adaptation.rows import known
+from training.cohorts import ventilation_moments
+from training.labels import ventilation
 from webapp import labels
 
 AS_OF = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 LATER = AS_OF + 200 * HOUR
+PEOPLE = ("ann", "ben", "cid", "dee")
 REVIEWER = Pseudonym("cd" * 32)
 
 
@@ -108,26 +113,71 @@ def test_an_export_that_fails_half_way_leaves_what_was_there(
         labels.export([], tmp_path / "labels.csv")
 
 
-def test_adaptation_finds_the_beginning_that_a_person_found(
-    ledger: Ledger, outcomes: Outcomes, tmp_path: Path
-) -> None:
+def test_adaptation_finds_what_persons_found(ledger: Ledger, outcomes: Outcomes, tmp_path: Path) -> None:
     labelled(ledger, outcomes, "ann", "yes")
     labelled(ledger, outcomes, "ann", "yes")  # asked twice, one beginning
     labelled(ledger, outcomes, "ben", "no")
     labelled(ledger, outcomes, "cid", "yes", **rule(reason="began-procedure"))
+    labelled(ledger, outcomes, "dee", "unknown")
     folder = tmp_path / "export"
     folder.mkdir()
-    (folder / "Patient.ndjson").write_text("".join(map(person, ("ann", "ben", "cid"))))
-    (folder / "Encounter.ndjson").write_text("".join(map(stay, ("ann", "ben", "cid"))))
-    before = onsets(folder, tmp_path)
-    assert before == {"ann": None, "ben": None, "cid": None}
+    (folder / "Patient.ndjson").write_text("".join(map(person, PEOPLE)))
+    (folder / "Encounter.ndjson").write_text("".join(map(stay, PEOPLE)))
+    (folder / "Procedure.ndjson").write_text(intubation("ben", AS_OF + 2 * HOUR))  # which a person says did not happen
+    assert onsets(folder, tmp_path) == {"ann": None, "ben": 7.0, "cid": None, "dee": None}
 
     out = folder / "Procedure-labels.ndjson"
-    told = labels.beginnings(labels.standing(outcomes, ["north"]), ledger, out)
-    assert (told.written, told.without, told.unreadable) == (1, {"no": 1}, 0)
+    told = labels.procedures(labels.standing(outcomes, ["north"]), ledger, out)
+    assert (told.beginnings, told.without_one, told.no_row, told.unreadable) == (1, 1, {"unknown": 1}, 0)
     assert out.stat().st_mode & 0o077 == 0
-    after = onsets(folder, tmp_path)
-    assert after == before | {"ann": 12.0}  # seven hours after the answer, which was five after admission
+    # seven hours after the answer, which was five after admission; and none where a person says so
+    assert onsets(folder, tmp_path) == {"ann": 12.0, "ben": None, "cid": None, "dee": None}
+
+
+def test_hours_of_which_a_person_says_no_are_asked_about_even_where_the_chart_leaves_the_stay_open(
+    ledger: Ledger, outcomes: Outcomes, tmp_path: Path
+) -> None:
+    key = labelled(ledger, outcomes, "ann", "no")
+    assert key
+    folder = tmp_path / "export"
+    folder.mkdir()
+    (folder / "Patient.ndjson").write_text(person("ann"))
+    (folder / "Encounter.ndjson").write_text(stay("ann"))
+    (folder / "Observation.ndjson").write_text("".join(heart("ann", hour) for hour in range(20)))
+    (folder / "Procedure.ndjson").write_text(intubation("ann", None))  # begun, and nobody charted when
+    assert moments(folder, tmp_path) == []
+    labels.procedures(labels.standing(outcomes, ["north"]), ledger, folder / "Procedure-labels.ndjson")
+    assert moments(folder, tmp_path) == [(5.0, (False, False, False))]  # of the answer itself, and of no other hour
+
+
+def test_persons_who_contradict_one_another_leave_the_beginning(
+    ledger: Ledger, outcomes: Outcomes, tmp_path: Path
+) -> None:
+    labelled(ledger, outcomes, "ann", "yes")
+    labelled(ledger, outcomes, "ann", "no")
+    folder = tmp_path / "export"
+    folder.mkdir()
+    (folder / "Patient.ndjson").write_text(person("ann"))
+    (folder / "Encounter.ndjson").write_text(stay("ann"))
+    labels.procedures(labels.standing(outcomes, ["north"]), ledger, folder / "Procedure-labels.ndjson")
+    found = Found()
+    (one,) = stays(Export(folder, "north"), found, tmp_path / "spool")
+    assert one.onset is not None
+    assert one.reviewed == ()
+    assert found.tally.refused["label: persons contradict one another"] == 1
+
+
+def test_a_hospitals_own_not_done_is_nobodys_label() -> None:
+    row = began_not("ann", AS_OF, AS_OF + 24 * HOUR)
+    assert said_no(row) == (AS_OF, AS_OF + 24 * HOUR)
+    bends: tuple[dict[str, Any], ...] = (
+        {"meta": {}},
+        {"meta": {"tag": "x"}},
+        {"status": "completed"},
+        {"performedPeriod": {}},
+    )
+    for bent in bends:
+        assert said_no(row | bent) is None
 
 
 def person(name: str) -> str:
@@ -138,6 +188,31 @@ def stay(name: str) -> str:
     period = {"start": (AS_OF - 5 * HOUR).isoformat(), "end": (AS_OF + 90 * HOUR).isoformat()}
     row = {"resourceType": "Encounter", "id": f"stay-{name}", "status": "finished", "class": {"code": "IMP"}}
     return json.dumps(row | {"subject": {"reference": f"Patient/{name}"}, "period": period}) + "\n"
+
+
+def intubation(name: str, moment: datetime | None) -> str:
+    code = {"coding": [{"system": "http://snomed.info/sct", "code": "112798008"}]}
+    row = {"resourceType": "Procedure", "id": f"tube-{name}", "status": "completed", "code": code}
+    timed = {} if moment is None else {"performedDateTime": moment.isoformat()}
+    return json.dumps(row | {"subject": {"reference": f"Patient/{name}"}} | timed) + "\n"
+
+
+def heart(name: str, hour: int) -> str:
+    row: dict[str, Any] = {"resourceType": "Observation", "id": f"hr-{name}-{hour}", "status": "final"}
+    code = {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}
+    when, value = (AS_OF + (hour - 5) * HOUR).isoformat(), {"value": 90, "unit": "/min", "code": "/min"}
+    row |= {"code": code, "effectiveDateTime": when, "valueQuantity": value}
+    return json.dumps(row | {"subject": {"reference": f"Patient/{name}"}}) + "\n"
+
+
+def moments(folder: Path, work: Path) -> list[tuple[float, tuple[bool, ...]]]:
+    """The landmarks that adaptation asks about, and what happened within 6, 12 and 24 hours of each."""
+    with known("north", {}):
+        return [
+            (moment.landmark, ventilation(one, moment).within)
+            for one in stays(Export(folder, "north"), Found(), work / "spool")
+            for moment in ventilation_moments(one)
+        ]
 
 
 def onsets(folder: Path, work: Path) -> dict[str, float | None]:

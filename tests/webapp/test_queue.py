@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from demo.patients import everyone
 from governance.waiting import Referral
 from inference.assessment import VENTILATION
+from inference.features import layout_for
 from tests.webapp.house import APP, House, standing, visit_of
+from training.adaptation.export_reader import Export, Found, stays
+from training.adaptation.rows import rows_of
+from training.tasks import task
 
 SICK = "pneumonia-worsening"
 OTHER = "sepsis"
@@ -92,6 +98,30 @@ def test_a_reviewer_sees_what_waits_with_the_reason_and_no_name(house: House) ->
     assert SICK not in text
     assert "Ashdown" not in text
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_what_has_waited_longer_than_the_list_looks_back_is_counted_and_can_be_paged_through(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.queue.LOOKED_BACK", timedelta(hours=20))
+    monkeypatch.setattr("webapp.queue.PAGE", 1)
+    old, older, recent = asked(house), asked(house, hours_ago=25), asked(house, hours_ago=2)
+    browser, visit = opened(house)
+    text = page(browser, "/queue", visit).get_data(as_text=True)
+    assert recent[:8] in text
+    assert old[:8] not in text
+    leads = re.search(r'href="(/queue\?[^"]*older=1[^"]*)">(\d+) more answers wait, older than', text)
+    assert leads is not None
+    found, way, listed = int(leads[2]), leads[1].replace("&amp;", "&"), list[str]()
+    assert found >= 2
+    while way:
+        there = browser.get(way, base_url=APP).get_data(as_text=True)
+        assert recent[:8] not in there
+        listed += re.findall(r"/queue/([0-9a-f-]{36})", there)
+        further = re.search(r'href="(/queue\?[^"]*after[^"]*)"', there)
+        way = further[1].replace("&amp;", "&") if further else ""
+    assert len(set(listed)) == found
+    assert {old, older} <= set(listed)
 
 
 @pytest.mark.parametrize("user", ["Practitioner/brandt", "Patient/sepsis"])
@@ -181,6 +211,62 @@ def test_a_second_reviewer_who_says_otherwise_is_told_so_and_the_first_label_sta
     answer = two.post(f"/queue/{key}/label", data=sent, base_url=APP)
     assert answer.status_code in (404, 409)
     assert set(stands(house, key).values()) == {"no"}
+
+
+@pytest.fixture
+def quiet(tmp_path: Path) -> Iterator[House]:
+    """A house in which nobody has labelled anything."""
+    yield from standing(tmp_path / "quiet")
+
+
+def test_what_a_reviewer_says_in_the_queue_is_a_row_that_adaptation_reads_yes_and_no(
+    quiet: House, tmp_path: Path
+) -> None:
+    house = quiet
+    no, yes, chosen = asked(house), asked(house, patient=OTHER, hours_ago=12), task(VENTILATION)
+    moments = {key: told.as_of for key in (no, yes) if (told := house.rooms.waiting.one("demo", key))}
+    assert label(house, no, label="no").status_code == 303
+    assert label(house, yes, label="yes", happened_at=local(house, yes, 9)).status_code == 303
+    folder = bulk_export(house, tmp_path / "export")
+    out = str(folder / "Procedure-labels.ndjson")
+    done = house.app.test_cli_runner().invoke(
+        args=["labels", "export", "--procedures", "--tenant", "demo", "--out", out]
+    )
+    assert done.exit_code == 0, done.output
+    assert "which names patients" in done.output
+
+    found = Found()
+    read = stays(Export(folder, "stand-in"), found, tmp_path / "spool")
+    table = rows_of(read, "stand-in", chosen, layout_for(chosen.inputs, chosen.name), {}).table
+    assert found.reviewed >= 1
+    of_no, hour = table.patient == f"stand-in/{SICK}", asked_at(folder, SICK, moments[no])
+    assert any(abs(each - hour) < 1e-3 for each in table.landmark[of_no]), "a row of the answer's own moment"
+    assert not table.y[of_no].any()
+    of_yes, hour = table.patient == f"stand-in/{OTHER}", asked_at(folder, OTHER, moments[yes])
+    near = of_yes & (abs(table.landmark - hour) <= 1)
+    assert near.any()
+    assert table.y[near][:, -1].all()
+
+
+def bulk_export(house: House, folder: Path) -> Path:
+    """What the hospital would export a day later, everybody having gone home."""
+    folder.mkdir()
+    gone = (house.clock() + timedelta(days=1)).isoformat()
+    lines: dict[str, list[str]] = {}
+    for row in everyone(house.clock()):
+        if row["resourceType"] == "Encounter":
+            row = row | {"status": "finished", "period": {**row["period"], "end": gone}}
+        lines.setdefault(row["resourceType"], []).append(json.dumps(row) + "\n")
+    for kind, written in lines.items():
+        (folder / f"{kind}.ndjson").write_text("".join(written))
+    return folder
+
+
+def asked_at(folder: Path, patient: str, as_of: datetime) -> float:
+    """Hours from the stay's beginning."""
+    rows = map(json.loads, (folder / "Encounter.ndjson").read_text().splitlines())
+    stay = next(row for row in rows if row["subject"]["reference"] == f"Patient/{patient}")
+    return (as_of - datetime.fromisoformat(stay["period"]["start"])) / timedelta(hours=1)
 
 
 def test_another_sites_form_labels_nothing(house: House) -> None:

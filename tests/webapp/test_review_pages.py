@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pypdf import PdfReader
 
+from ehr.audit_policy import AuditPolicy
+from ehr.tenants import Tenants
 from governance.changes import faults
 from tests.webapp.house import APP, visit_of
 from tests.webapp.reviewed import SITE, Reviewed, reviewed
@@ -106,6 +110,24 @@ def test_audits_are_open_and_tell_of_groups_alone(house: Reviewed) -> None:
         assert part in text, part
     assert "Patient " not in text
     assert house.house.browser().get("/audits/nowhere", base_url=APP).status_code == 404
+
+
+def test_what_audits_cannot_tell_apart_is_said_with_what_would_mend_it(house: Reviewed) -> None:
+    (tenant,) = house.house.rooms.tenants
+    assert tenant.backend is not None
+    scopes = tuple(one for one in tenant.backend.scopes if "Coverage" not in one)
+    bare = replace(tenant, audits=AuditPolicy(), backend=replace(tenant.backend, scopes=scopes))
+    none = replace(bare, backend=None)
+    told = {"file": house.house.rooms.tenants, "bare": Tenants((bare,)), "none": Tenants((none,))}
+    seen = {}
+    for name, tenants in told.items():
+        house.house.rooms.__dict__["tenants"] = tenants
+        seen[name] = house.house.browser().get(f"/audits/{SITE}", base_url=APP).get_data(as_text=True)
+    house.house.rooms.__dict__["tenants"] = told["file"]
+    for lacking in ("bare", "none"):
+        assert "does not ask to read it. Add system/Coverage.rs to the scopes of [backend]" in seen[lacking]
+    assert "system/Coverage.rs" not in seen["file"]
+    assert re.search(r"Nobody is told apart by .*insurance: not known of any patient here", seen["file"], re.IGNORECASE)
 
 
 def test_an_audit_is_made_again_for_a_new_version_and_not_for_the_same_week(house: Reviewed) -> None:

@@ -40,6 +40,7 @@ def adapted(
         "site": site,
         "period": list(found.period),
         "stays_read": found.tally.taken,
+        "answers_reviewed_without": found.reviewed,
         "stays": len(np.unique(rows.stay)),
         "patients": len(np.unique(rows.patient)),
         "patients_with_the_outcome": len(with_outcome),

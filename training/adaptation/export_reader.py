@@ -1,6 +1,7 @@
 """A site's FHIR bulk export -> its stays, each told from its own beginning, as the publishers' sets tell theirs.
 
-A stay is an admission, admissions that overlap being one. Ventilation begins where the reader found its first sign.
+A stay is an admission, admissions that overlap being one. Ventilation begins where the reader found its first sign,
+unless a person has said that none began in those hours (a label of `labels export --procedures`, in the same folder).
 Refuses, and counts: children and patients of unknown age, stays without an end, lines and rows nobody could read.
 One bucket of patients is held at a time; what is spooled is patient data, in a folder only its owner may look into
 and that is removed.
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -22,6 +23,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from ehr import bulk
+from ehr.labels import said_no, said_yes
 from ehr.reader import read_record
 from ehr.units import PlacedRecord
 from inference.chart import Event, Record, Refusal
@@ -65,6 +67,7 @@ class Found:
     lines: list[str] = field(
         default_factory=list
     )  # "file:line: why", the first of those that could not be read
+    reviewed: int = 0  # answers of which a person says that no ventilation began
     first: datetime | None = None  # the first stay's beginning
     last: datetime | None = None  # the last stay's end
 
@@ -77,6 +80,9 @@ class Found:
     def unmapped(self, most: int = 8) -> str:
         """The commonest unknown codes, with how many rows have each."""
         return ", ".join(f"'{code}' ({count:,} rows)" for code, count in self.unknown.most_common(most))
+
+
+Hours = tuple[datetime, datetime]
 
 
 class Span(NamedTuple):
@@ -104,13 +110,18 @@ def stays(export: Export, found: Found, work: Path) -> Iterator[Stay]:
 
     `work` is where the spool is made and removed. Raises AdaptationRefused for a folder without an export.
     """
-    for record, events in _records(export, found, work):
+    for record, events, without in _records(export, found, work):
         _count(record, found)
-        yield from stays_of(record, export.site, found, unclear=unclear(events))
+        yield from stays_of(record, export.site, found, unclear=unclear(events), without=without)
 
 
-def stays_of(record: Record, site: str, found: Found, *, unclear: bool = False) -> Iterator[Stay]:
-    """One patient's stays. `unclear`: ventilated or not, nobody can say when."""
+def stays_of(
+    record: Record, site: str, found: Found, *, unclear: bool = False, without: Sequence[Hours] = ()
+) -> Iterator[Stay]:
+    """One patient's stays. `unclear`: ventilated or not, nobody can say when; `without`: hours in which, a person says,
+    none began.
+    """
+    record, kept = reviewed(record, without, found)
     age = record.person.age_at
     for number, (start, end) in enumerate(spans(record.events)):
         years = age(start)
@@ -132,7 +143,26 @@ def stays_of(record: Record, site: str, found: Found, *, unclear: bool = False) 
                 end + by,
                 onset and onset + by,
                 onset is not None or not unclear,
+                tuple((since + by, until + by) for since, until in kept if start <= since < end),
             )
+
+
+def reviewed(record: Record, without: Sequence[Hours], found: Found) -> tuple[Record, list[Hours]]:
+    """The record without beginnings that a person has contradicted, and the hours without one; where persons contradict
+    one another, a beginning goes before hours without.
+    """
+    starts = [e.start for e in record.events if e.kind == "ventilation" and said_yes(e.source.resource)]
+    kept = [(since, until) for since, until in without if not any(since < start <= until for start in starts)]
+    found.tally.refused["label: persons contradict one another"] += len(without) - len(kept)
+    events = tuple(e for e in record.events if e.kind != "ventilation" or not _within(e.start, kept))
+    found.tally.refused["row: a person says that none began"] += len(record.events) - len(events)
+    found.tally.refused += Counter()  # what did not happen is not told
+    found.reviewed += len(kept)
+    return replace(record, events=events) if len(events) < len(record.events) else record, kept
+
+
+def _within(moment: datetime, hours: Iterable[Hours]) -> bool:
+    return any(since < moment <= until for since, until in hours)
 
 
 def spans(events: Iterable[Event]) -> list[Span]:
@@ -195,8 +225,12 @@ def _later(moment: datetime | None, by: timedelta) -> datetime | None:
     return moment and moment + by
 
 
-def _records(export: Export, found: Found, work: Path) -> Iterator[tuple[Record, tuple[Refusal, ...]]]:
-    """Each patient's Record, and what was refused of everything but Observations, of which there may be too many."""
+def _records(
+    export: Export, found: Found, work: Path
+) -> Iterator[tuple[Record, tuple[Refusal, ...], list[Hours]]]:
+    """Each patient's Record, what was refused of everything but Observations, of which there may be too many, and the
+    hours in which a person says that no ventilation began.
+    """
     if not export.folder.is_dir():
         raise AdaptationRefused(f"{export.folder} is no folder; give the one the export was saved in")
     read, _ = bulk.files(export.folder)
@@ -213,8 +247,9 @@ def _records(export: Export, found: Found, work: Path) -> Iterator[tuple[Record,
         with closing(bulk.Aside(bulk.gather_aside(folder))) as aside:
             for one in (one for bucket in range(count) for one in bulk.spooled(folder, bucket)):
                 record = reader(one.patient, one.resources(aside), in_order=True)
-                rest = reader(one.patient, map(orjson.loads, one.others))
-                yield record, rest.refused
+                others = [orjson.loads(line) for line in one.others]
+                said = [hours for row in others if (hours := said_no(row)) is not None]
+                yield record, reader(one.patient, others).refused, said
 
 
 def _told(tally: bulk.Tally, found: Found) -> None:

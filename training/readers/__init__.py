@@ -41,6 +41,7 @@ class Stay:
     labelled: bool = (
         True  # False: ventilated or not, the set cannot say when: no ventilation label is made of it
     )
+    reviewed: tuple[tuple[datetime, datetime], ...] = ()  # hours in which a person says that no ventilation began
     groups: Mapping[str, str] = field(
         default_factory=dict
     )  # what audits look at and models do not: ethnicity, unit
