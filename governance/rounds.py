@@ -19,10 +19,10 @@ from governance.causes import CODES, PLACES, Finding, Remapped
 from governance.changes import Change, Changes
 from governance.code_maps import CodeMaps
 from governance.daily import ALERTS, LATENCY, PERSONS, Answered, Daily, summaries
-from governance.equity import FOUR_FIFTHS, Audit, audit
+from governance.equity import FOUR_FIFTHS, Audit, Auditing
 from governance.missed import missed, run_length
-from governance.outcomes import Labelled, Outcomes
-from governance.series import cases, weekly
+from governance.outcomes import Outcomes
+from governance.series import Cases, Weeks
 from governance.spoken import Spoken
 from governance.watching import Key, Promise, Seen, watch
 
@@ -79,14 +79,11 @@ def go(memory: Memory, what: Watched, now: datetime, promise: Promise | None = N
     today = now.astimezone(what.zone).date()
     days, unreadable = fill(memory, what, today)
     settled = now - timedelta(hours=what.hours) - DAY
-    rows = list(
-        memory.outcomes.labelled(
-            what.tenant, what.model, what.outcome, until=settled, version=what.version
-        )
-    )
     week = today - timedelta(days=today.weekday())
-    made = _audit(memory, what, rows, week)
-    found, charts, waiting = _charted(memory, what, rows, today, settled, promise or Promise())
+    span = _audit_due(memory, what, week)
+    read = _read(memory, what, settled, span)
+    made = _audit(memory, what, read.groups, span)
+    found, charts, waiting = _charted(memory, what, read, today, settled, promise or Promise())
     groups = _missed_groups(memory, what, week)
     raised = memory.alarms.raise_all(what.tenant, what.model, what.outcome, [*found, *groups])
     for alarm in raised:
@@ -122,14 +119,37 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(), zone)
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What one pass over the settled predictions gathers."""
+
+    weeks: Weeks
+    cases: Cases
+    groups: Auditing
+
+
+def _read(memory: Memory, what: Watched, settled: datetime, audited: tuple[datetime, datetime] | None) -> _Read:
+    """All that is settled, streamed once: of each row a few numbers are held, not the row."""
+    read = _Read(Weeks(what.zone, what.threshold), Cases(what.zone), Auditing(what.zone))
+    labelled = memory.outcomes.labelled(
+        what.tenant, what.model, what.outcome, until=settled, version=what.version
+    )
+    for row in labelled:
+        read.weeks.add(row)
+        read.cases.add(row)
+        if audited is not None and audited[0] <= row.as_of < audited[1]:
+            read.groups.add(row)
+    return read
+
+
 def _charted(
-    memory: Memory, what: Watched, rows: Sequence[Labelled], today: date, settled: datetime, promise: Promise
+    memory: Memory, what: Watched, read: _Read, today: date, settled: datetime, promise: Promise
 ) -> tuple[tuple[Finding, ...], int, int]:
     """The findings, how many charts ran, and how many of them wait for a baseline."""
     seen = Seen(
         memory.daily.between(what.tenant, what.model, date.min, today),
-        weekly(rows, what.zone, what.threshold, until=settled.astimezone(what.zone).date()),
-        cases(rows, what.zone),
+        read.weeks.found(until=settled.astimezone(what.zone).date()),
+        read.cases.found(),
     )
     begins = _new_version(memory, what)
     for key, day in memory.alarms.begins(what.tenant, what.model, what.outcome).items():
@@ -163,17 +183,23 @@ def _new_version(memory: Memory, what: Watched) -> dict[Key, date]:
     return {(chart, ""): begins for chart in (ALERTS, PERSONS, LATENCY)}
 
 
-def _audit(memory: Memory, what: Watched, rows: Sequence[Labelled], week: date) -> Audit | None:
-    """The audit of the WEEKS before the Monday `week`, kept; None where it was, or nothing of them is settled."""
+def _audit_due(memory: Memory, what: Watched, week: date) -> tuple[datetime, datetime] | None:
+    """The WEEKS before the Monday `week` that an audit is to be made of; None where it was made."""
     since, until = _midnight(week - timedelta(weeks=WEEKS), what.zone), _midnight(week, what.zone)
-    whose = (what.tenant, what.model, what.version, what.outcome)
-    reached = memory.audits.audited(*whose)
-    if reached is not None and reached >= until:
+    reached = memory.audits.audited(what.tenant, what.model, what.version, what.outcome)
+    return None if reached is not None and reached >= until else (since, until)
+
+
+def _audit(
+    memory: Memory, what: Watched, groups: Auditing, span: tuple[datetime, datetime] | None
+) -> Audit | None:
+    """The audit of `span`, kept; None where none is due, or nothing of it is settled."""
+    if span is None:
         return None
-    made = audit((row for row in rows if since <= row.as_of < until), what.zone, what.threshold)
+    made = groups.found(what.threshold)
     if not made.cells:
         return None
-    memory.audits.keep(*whose, since, until, made)
+    memory.audits.keep(what.tenant, what.model, what.version, what.outcome, *span, made)
     return made
 
 

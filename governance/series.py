@@ -35,21 +35,37 @@ class Case:
     happened: bool
 
 
+class Weeks:
+    """Weekly shares as rows stream by: of each row a few numbers are held, not the row."""
+
+    def __init__(self, zone: tzinfo, threshold: float) -> None:
+        self._threshold = threshold
+        self._gathering, self._units = Gathering(zone), _Units(zone)
+
+    def add(self, row: Labelled) -> None:
+        """Take one settled prediction."""
+        self._gathering.add(row)
+        self._units.add(row)
+
+    def found(self, *, until: date) -> Weekly:
+        """The weeks that ended before `until`; an unfinished week is not compared with whole ones."""
+        answers = self._gathering.answers()
+        weeks = (answers.day - 1) // 7 * 7 + 1  # day 1 of the calendar was a Monday
+        caught, false = [], []
+        for week in self._units.weeks(until):
+            said = answers.where(weeks == week.toordinal())
+            counts, of = (each.sum(axis=0).astype(int) for each in per_patient(said.days(), self._threshold))
+            caught.append(Sample(week, int(counts[0]), int(of[0])))
+            false.append(Sample(week, int(counts[1]), int(of[1])))
+        return Weekly(tuple(caught), tuple(false), self._units.shares(until))
+
+
 def weekly(rows: Iterable[Labelled], zone: tzinfo, threshold: float, *, until: date) -> Weekly:
-    """The weeks that ended before `until`; an unfinished week is not compared with whole ones."""
-    gathering, units = Gathering(zone), _Units(zone)
+    """The weeks of these rows that ended before `until`."""
+    weeks = Weeks(zone, threshold)
     for row in rows:
-        gathering.add(row)
-        units.add(row)
-    answers = gathering.answers()
-    weeks = (answers.day - 1) // 7 * 7 + 1  # day 1 of the calendar was a Monday
-    caught, false = [], []
-    for week in units.weeks(until):
-        said = answers.where(weeks == week.toordinal())
-        counts, of = (each.sum(axis=0).astype(int) for each in per_patient(said.days(), threshold))
-        caught.append(Sample(week, int(counts[0]), int(of[0])))
-        false.append(Sample(week, int(counts[1]), int(of[1])))
-    return Weekly(tuple(caught), tuple(false), units.shares(until))
+        weeks.add(row)
+    return weeks.found(until=until)
 
 
 class _Units:
