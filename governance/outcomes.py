@@ -184,9 +184,10 @@ class Outcomes:
             last = page[-1]
 
     def _keep(self, connection: Connection, told: Outcome) -> bool:
-        row = self._row(told, _predicted(connection, told))
+        said = _predicted(connection, told)
+        row = self._row(told, said)
         if told.source == REVIEW and not told.traits:
-            row |= _known_traits(connection, told)
+            row |= _known_traits(connection, told, said)
         return self._store.insert_once(connection, outcomes, row, _ONCE) or _agreed(connection, row)
 
     def _keep_all(self, connection: Connection, many: list[Outcome]) -> list[Answer]:
@@ -330,13 +331,22 @@ def _row(told: Outcome, said: RowMapping) -> dict[str, Any]:
     }
 
 
-def _known_traits(connection: Connection, told: Outcome) -> Mapping[str, str]:
-    """What the rule knew of the patient, for a review that was not told again."""
-    o = outcomes.c
-    query = select(*(o[name] for name in TRAITS)).where(
+def _known_traits(connection: Connection, told: Outcome, said: RowMapping) -> Mapping[str, str]:
+    """What a rule knew of the patient, for a review that was not told again.
+
+    Of this prediction where a rule settled it; else of the patient's newest answer that a rule settled, less the care
+    unit, which is of the moment. Those a rule leaves to persons would else be of no group.
+    """
+    o, a = outcomes.c, assessments.c
+    own = select(*(o[name] for name in TRAITS)).where(
         o.assessment_id == told.assessment_id, o.outcome == told.outcome, o.source == RULE
     )
-    found = connection.execute(query).mappings().one_or_none()
+    found = connection.execute(own).mappings().one_or_none()
+    if found is None:
+        lasting = (o[name] for name in TRAITS if name != "care_unit")
+        others = select(*lasting).join_from(assessments, outcomes, o.assessment_id == a.id)
+        theirs = others.where(a.tenant == said["tenant"], a.pseudonym == said["pseudonym"], o.source == RULE)
+        found = connection.execute(theirs.order_by(a.made_at.desc(), o.outcome).limit(1)).mappings().one_or_none()
     return {} if found is None else dict(found)
 
 

@@ -138,6 +138,16 @@ def test_a_persons_word_counts_before_the_rules(ledger: Ledger, outcomes: Outcom
     assert (row.label, row.source, row.reason, row.care_unit) == ("no", "review", "planned", "ICU 3")
 
 
+def test_what_no_rule_settled_has_the_traits_a_rule_knew_of_the_patient(ledger: Ledger, outcomes: Outcomes) -> None:
+    outcomes.record(onset(predicted(ledger, as_of=NOON - HOUR)))
+    outcomes.record(onset(predicted(ledger, "q"), traits={"sex": "male"}))
+    word = {"label": "no", "happened_at": None, "source": "review", "reviewer": REVIEWER, "traits": {}}
+    for patient in ("p", "nobody-knows"):
+        assert outcomes.record(onset(predicted(ledger, patient), **word))
+    reviewed = [row for row in read(outcomes) if row.source == "review"]
+    assert sorted((row.sex, row.care_unit) for row in reviewed) == [("", ""), ("female", "")]
+
+
 def test_of_many_told_together_each_is_kept_or_refused_by_its_own_name(
     ledger: Ledger, outcomes: Outcomes
 ) -> None:
