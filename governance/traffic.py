@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, case, exists, func, or_, select
+from sqlalchemy import Connection, and_, case, func, or_, select
 
 from governance.outcomes import REVIEW
 from governance.tables import assessments, cards, feedback, outcomes, predictions, releases, suggestions
+from governance.waiting import unsettled
 from inference.assessment import Status
 
 Counted = Mapping[str, Any]
@@ -79,12 +80,9 @@ def predicted(
 
 
 def waiting(connection: Connection, span: Span, model: str) -> int:
-    """Answers the model does not stand behind which no person has labelled since."""
-    a, o = assessments.c, outcomes.c
-    reviewed = exists().where(o.assessment_id == a.id, o.source == REVIEW)
-    query = select(func.count()).where(
-        *_asked(span, model), a.status == Status.INDETERMINATE.value, ~reviewed
-    )
+    """Answers the model does not stand behind with an outcome that neither rule nor person has settled since."""
+    doubted = assessments.c.status == Status.INDETERMINATE.value
+    query = select(func.count()).where(*_asked(span, model), doubted, unsettled())
     return connection.scalar(query) or 0
 
 

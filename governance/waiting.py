@@ -142,7 +142,7 @@ def _parts(tenant: str, span: Span) -> Iterator[Select[Any]]:
     a, r = assessments.c, referrals.c
     for model in MODELS:
         doubted = select(a.id, a.as_of).where(a.tenant == tenant, a.model == model, *_within(span))
-        yield doubted.where(a.status == Status.INDETERMINATE.value, _unsettled())
+        yield doubted.where(a.status == Status.INDETERMINATE.value, unsettled())
     told = select(a.id, a.as_of).join_from(referrals, assessments, r.assessment_id == a.id)
     wanted = (a.tenant == tenant, a.model.in_(MODELS), ~reviewed(r.assessment_id, r.outcome))
     yield told.where(*wanted, *_within(span)).distinct()
@@ -158,13 +158,13 @@ def _waiting(tenant: str, span: Span, *columns: Any) -> Select[Any]:
     a, r = assessments.c, referrals.c
     # the models are named so that the index by tenant, model, status and moment serves
     wanted = [a.tenant == tenant, a.model.in_(MODELS), *_within(span)]
-    doubted = select(a.id).where(*wanted, a.status == Status.INDETERMINATE.value, _unsettled())
+    doubted = select(a.id).where(*wanted, a.status == Status.INDETERMINATE.value, unsettled())
     told = select(r.assessment_id).where(~reviewed(r.assessment_id, r.outcome))
     either = union(doubted, told).subquery()
     return select(*columns).join_from(assessments, either, either.c.id == a.id).where(*wanted)
 
 
-def _unsettled() -> ColumnElement[bool]:
+def unsettled() -> ColumnElement[bool]:
     """Whether an answer has an outcome that neither rule nor person has settled."""
     p = predictions.c
     return exists().where(p.assessment_id == assessments.c.id, p.probability.is_not(None), ~settled())

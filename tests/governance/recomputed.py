@@ -309,9 +309,13 @@ def _model(export: Export, model: str, week: str) -> dict[str, Any]:
     kinds = ["version", "state", "status", "reason"]
     answers = now.groupby(kinds).agg(answers=("id", "count"), shown=("shown_at", "count")).reset_index()
     rows = export.table("outcomes")
-    reviewed = set(rows.loc[rows.source == "review", "assessment_id"])
+    asked = export.table("predictions")
+    asked = asked[asked.probability.notna()]
+    settled = set(zip(rows.assessment_id, rows.outcome, strict=True))
+    keys = zip(asked.assessment_id, asked.outcome, strict=True)
+    unsettled = {assessment for assessment, outcome in keys if (assessment, outcome) not in settled}
     reviews = rows[(rows.source == "review") & (rows.model == model)].recorded_at
-    waits = [int(((part.status == "indeterminate") & ~part.id.isin(reviewed)).sum()) for part in (now, quarter)]
+    waits = [int(((part.status == "indeterminate") & part.id.isin(unsettled)).sum()) for part in (now, quarter)]
     return {
         "model": model, "answers": answers.to_dict("records"), "patients": int(now.pseudonym.nunique()),
         "waiting": waits[0], "waiting_quarter": waits[1],
