@@ -1,9 +1,10 @@
-"""What those who govern type: `flask --app wsgi gate weigh|sign|key`, `changes list|verify`."""
+"""What those who govern type: `flask --app wsgi gate weigh|sign|suspend|key`, `changes list|verify`."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
+from ehr.errors import UnknownIssuer
 from ehr.tenants import Tenant
-from governance.approvals import SiteGates, read_approvers, read_gates, sign
+from governance import brake
+from governance.approvals import Approver, SiteGates, read_approvers, read_gates, sign
 from governance.changes import Change, faults
 from governance.errors import GateRefusal, GovernanceError
 from governance.readings import Reading
@@ -88,6 +91,40 @@ def sign_one(site: str, name: str, approver: str, private: Path, threshold: floa
     click.echo(sign(found, approver, rooms.clock().replace(microsecond=0), own))
 
 
+@gate.command("suspend")
+@click.argument("site")
+@click.argument("model", default="")
+@click.option("--sentence", required=True, help="Why; it is shown on open pages, so name no patient in it.")
+@click.option("--as", "name", required=True, help="The approver's name, as in the file of approvers.")
+@click.option(
+    "--key", "private", required=True, type=click.Path(path_type=Path, exists=True), help="Private key."
+)
+@with_appcontext
+def suspend(site: str, model: str, sentence: str, name: str, private: Path) -> None:
+    """Stop MODEL at SITE at once in every worker, without MODEL all of them: one approver's word is enough.
+
+    The way back is the gate's own, on two approvals given afterwards.
+    """
+    rooms = here()
+    try:
+        tenant = rooms.tenants.by_id(site)
+    except UnknownIssuer:
+        raise click.ClickException(f"no site '{site}' is configured here") from None
+    if model and model not in tenant.models:
+        raise click.ClickException(f"'{model}' is none of the models: {', '.join(tenant.models)}")
+    try:
+        own = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private.read_text().strip()))
+        listed = _approvers(rooms)
+        if name not in listed:
+            raise click.ClickException(f"no approver '{name}' is in {rooms.settings.approvers}")
+        at = rooms.clock().replace(microsecond=0)
+        what = brake.Stop(tenant.id, model, sentence, at)
+        line = brake.stop(rooms.store, rooms.changes, what, listed[name], own)
+    except (ValueError, GovernanceError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"line {line.number} of the change log: {line.modification}\n  by {line.author}; {line.impact}")
+
+
 @log.command("list")
 @click.option("--tenant", default="", help="Only this site's.")
 @click.option("--json", "raw", is_flag=True, help="One JSON object a line, as `verify --file` reads it.")
@@ -131,9 +168,12 @@ def weighed(rooms: Rooms, tenant: Tenant) -> tuple[Reading, ...]:
 
 
 def _gates(rooms: Rooms, site: str) -> SiteGates:
-    settings = rooms.settings
-    approvers = read_approvers(settings.approvers) if settings.approvers.is_file() else {}
-    return read_gates(settings.gates / f"{site}.toml", site, approvers, rooms.clock())
+    return read_gates(rooms.settings.gates / f"{site}.toml", site, _approvers(rooms), rooms.clock())
+
+
+def _approvers(rooms: Rooms) -> Mapping[str, Approver]:
+    path = rooms.settings.approvers
+    return read_approvers(path) if path.is_file() else {}
 
 
 def _said(reading: Reading) -> str:

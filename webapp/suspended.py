@@ -21,7 +21,7 @@ class Decision(Protocol):
 
     @property
     def week(self) -> str:
-        """The reviewed week."""
+        """The reviewed week; "" outside a review."""
 
     @property
     def line(self) -> int:
@@ -48,14 +48,15 @@ def gate(made: Decision, zone: tzinfo) -> str:
 
 def brief(made: Decision, zone: tzinfo) -> str:
     """Who, when and why."""
-    return say("en", "suspension.decided", people=made.people, sentence=made.sentence, **_when(made, zone))
+    return _said(made.people, made.sentence, made, zone)
 
 
 def card(people: str, sentence: str, made: Decision, zone: tzinfo) -> str:
     """The same for a card; `people` and `sentence` are escaped for it."""
-    told = say("en", "suspension.decided", people=people, sentence=sentence, **_when(made, zone))
-    return f"{told} {say('en', 'suspension.card')}"
+    return f"{_said(people, sentence, made, zone)} {say('en', 'suspension.card')}"
 
 
-def _when(made: Decision, zone: tzinfo) -> dict[str, Any]:
-    return {"at": words.moment(made.at, zone), "week": made.week, "line": str(made.line)}
+def _said(people: str, sentence: str, made: Decision, zone: tzinfo) -> str:
+    told: dict[str, Any] = {"people": people, "sentence": sentence, "at": words.moment(made.at, zone)}
+    told |= {"week": made.week, "line": str(made.line)}
+    return say("en", "suspension.decided" if made.week else "suspension.stopped", **told)

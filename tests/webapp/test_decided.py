@@ -176,6 +176,37 @@ def test_a_signed_suspension_is_in_force_in_every_worker_at_once_and_says_who_wh
     assert faults(governed.house.rooms.changes.lines()) == ()
 
 
+def test_one_approver_stops_a_model_at_once_outside_a_review(governed: Governed) -> None:
+    key = str(governed.folder / "Ada.key")
+    why = ("--sentence", "Wrong SpO2 since midnight.")
+    stop = ("gate", "suspend", SITE, VENTILATION)
+    for wrong, said in (
+        ((*stop, *why, "--as", "Ben", "--key", key), "the key is not that of Ben"),
+        ((*stop, *why, "--as", "Eve", "--key", key), "no approver 'Eve'"),
+        ((*stop, "--sentence", " ", "--as", "Ada", "--key", key), "say why"),
+        (("gate", "suspend", SITE, "no-model", *why, "--as", "Ada", "--key", key), "none of the models"),
+        (("gate", "suspend", "nowhere", *why, "--as", "Ada", "--key", key), "no site 'nowhere'"),
+    ):
+        refused = governed.run(*wrong)
+        assert refused.exit_code == 1
+        assert said in refused.output
+    assert [line for line in governed.house.rooms.changes.lines() if line.kind == "suspended"] == []
+
+    done = governed.run(*stop, *why, "--as", "Ada", "--key", key)
+    assert done.exit_code == 0, done.output
+    assert "Takes effect at once" in done.output
+    for path in ("/about", f"/gate/{SITE}"):
+        for text in governed.get(path):
+            assert "by Ada (Chief medical information officer), outside the weekly review" in text
+    card = governed.card()
+    assert card is not None
+    assert "is suspended" in card["summary"]
+    assert "outside the weekly review" in card["detail"]
+    governed.weigh()  # and is not ended by weighing alone
+    assert all("outside the weekly review" in text for text in governed.get(f"/gate/{SITE}"))
+    assert faults(governed.house.rooms.changes.lines()) == ()
+
+
 def test_a_decided_threshold_is_shown_as_not_in_force_until_the_signed_file_has_it(governed: Governed) -> None:
     governed.weigh()
     about = {"decision": "change-threshold", "gate": GATE, "threshold": "0.35"}
