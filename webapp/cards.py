@@ -1,6 +1,6 @@
 """The card: one sentence to act on, and under it what a physician needs to doubt or to trust it.
 
-`card` gives a CDS Hooks 2.0.1 card, or None when there is nothing to add; `lint` says what is wrong with
+`card` gives a CDS Hooks 2.0.1 card, or None when there is nothing to add; `card_lint` says what is wrong with
 one. Every text from outside is escaped, so that no Markdown or HTML of a chart becomes ours. Nothing is applied
 by itself: options, not commands, and offers to order only where a site asked for them.
 """
@@ -8,7 +8,7 @@ by itself: options, not commands, and offers to order only where a site asked fo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Final
 
@@ -19,7 +19,6 @@ from webapp.unturned import unturned
 from webapp.words import say
 
 LONGEST: Final = 139  # characters of a summary: the specification asks for fewer than 140
-INDICATORS: Final = ("info", "warning", "critical")
 OVERRIDES: Final = ("already-managed", "goals-of-care", "data-wrong", "do-not-agree", "not-my-decision")
 OVERRIDE_SYSTEM: Final = "urn:ordertime:override-reason"
 TOPIC_SYSTEM: Final = "urn:ordertime:model"
@@ -30,7 +29,6 @@ SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 GAPS: Final = re.compile(r"[^\S\u00a0]+")
 BOUND: Final = re.compile(r"[<>](?=\d)")  # "<5 ng/L" in words: an angle bracket is a tag to somebody
 LEADING: Final = re.compile(r"^(\d{1,9}(?=[.)](?: |$))|)([-+=.)])")  # what would begin a list or a heading
-RAW_HTML: Final = re.compile(r"(?<!\\)<[a-zA-Z/!?]")
 
 
 def card(
@@ -111,41 +109,6 @@ def shortened(summary: str) -> str:
 def _on_one_line(text: str) -> str:
     """White space as single spaces (those that do not break stay), "<5" as "below 5"."""
     return BOUND.sub(lambda at: "below " if at[0] == "<" else "above ", GAPS.sub(" ", unturned(text)).strip(" "))
-
-
-def lint(card: Mapping[str, Any]) -> tuple[str, ...]:
-    """What CDS Hooks 2.0.1 would not have: () for a sound card."""
-    faults = [f"{key} is missing" for key in ("summary", "indicator", "source", "uuid") if key not in card]
-    summary, detail = str(card.get("summary", "")), str(card.get("detail", ""))
-    if len(summary) > LONGEST:
-        faults.append(f"summary has {len(summary)} characters, {LONGEST} are allowed")
-    if "\n" in summary:
-        faults.append("summary has more than one line")
-    if card.get("indicator") not in INDICATORS:
-        faults.append(f"indicator is {card.get('indicator')!r}")
-    if not dict(card.get("source") or {}).get("label"):
-        faults.append("source has no label")
-    if RAW_HTML.search(detail) or RAW_HTML.search(summary):
-        faults.append("raw HTML")
-    if card.get("suggestions") and card.get("selectionBehavior") not in ("at-most-one", "any"):
-        faults.append("suggestions without selectionBehavior")
-    faults += [
-        f"suggestion {each.get('label')!r}: {fault}"
-        for each in card.get("suggestions", ())
-        for fault in _suggestion_faults(each)
-    ]
-    faults += [
-        f"link {link.get('label')!r}: {fault}"
-        for link in card.get("links", ())
-        for fault in _link_faults(link)
-    ]
-    faults += [
-        f"override reason without {part}"
-        for reason in card.get("overrideReasons", ())
-        for part in ("code", "system", "display")
-        if not reason.get(part)
-    ]
-    return tuple(faults + [f"{path} is empty" for path in _empty(card, "card")])
 
 
 def _summary(
@@ -366,36 +329,3 @@ def _overrides(codes: Sequence[str], own: Sequence[tuple[str, str, str]]) -> dic
 def _link(url: str, app_context: str | None) -> dict[str, str]:
     link = {"label": say("en", "card.link"), "url": url, "type": "smart"}
     return {**link, "appContext": app_context} if app_context else link
-
-
-def _link_faults(link: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"no {key}" for key in ("label", "url", "type") if not link.get(key))
-    if link.get("type") not in ("smart", "absolute"):
-        yield f"type {link.get('type')!r}"
-    if "appContext" in link and link.get("type") != "smart":
-        yield "appContext on a link that launches nothing"
-
-
-def _suggestion_faults(suggestion: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"no {key}" for key in ("label", "uuid") if not suggestion.get(key))
-    for action in suggestion.get("actions", ()):
-        yield from (f"an action without {key}" for key in ("type", "description") if not action.get(key))
-        kind, resource = action.get("type"), action.get("resource")
-        whole = isinstance(resource, Mapping) and bool(resource.get("resourceType"))
-        if kind not in ("create", "update", "delete"):
-            yield f"an action of type {kind!r}"
-        elif kind == "delete" and not action.get("resourceId"):
-            yield "a delete without resourceId"
-        elif kind != "delete" and not whole:
-            yield f"a {kind} without a whole resource"
-
-
-def _empty(value: Any, path: str) -> Iterator[str]:
-    if value is None or value in ("", [], {}):
-        yield path
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _empty(inner, f"{path}.{key}")
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _empty(inner, f"{path}[{index}]")

@@ -22,7 +22,7 @@ from inference.assessment import TROPONIN, VENTILATION
 from tests.ehr.peer import listening, signed
 from tests.webapp.house import APP, House, standing
 from webapp import create_app
-from webapp.cards import RAW_HTML
+from webapp.card_lint import RAW_HTML
 from webapp.rooms import Rooms
 
 SICK = "pneumonia-worsening"

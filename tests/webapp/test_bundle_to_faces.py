@@ -22,7 +22,8 @@ from inference.model import load
 from tests.planned import build_planned
 from tests.webapp import pages
 from tests.webapp.cases import card, leaflet_of, shown
-from webapp import cards, result
+from webapp import result
+from webapp.card_lint import lint
 
 BUNDLES = Path(__file__).with_name("bundles")
 NOW = datetime(2026, 11, 23, 11, 12, tzinfo=UTC)
@@ -76,7 +77,7 @@ def test_a_bundle_without_a_troponin_gives_the_golden_faces(found: Assessment, n
 
 def test_the_golden_faces_speak_of_the_first_and_of_no_latest_value(found: Assessment) -> None:
     told = faces(found)
-    assert cards.lint(json.loads(told["card.json"])) == ()
+    assert lint(json.loads(told["card.json"])) == ()
     for text in told.values():
         assert "latest" not in text
         assert "next value" not in text

@@ -15,6 +15,7 @@ from inference.assessment import Assessment, Explanation, Phrase, Prediction, St
 from tests.webapp import examples
 from tests.webapp.cases import GOLDEN, LAUNCH, card
 from webapp import cards
+from webapp.card_lint import lint
 
 EVERY_CARD = [(name, state) for name in examples.EVERY for state in State]
 
@@ -26,7 +27,7 @@ def test_every_card_passes_the_lint_and_says_what_its_golden_file_says(name: str
     golden = json.loads((GOLDEN / f"card-{name}-{state}.json").read_text(encoding="utf-8"))
     assert made == golden
     if made is not None:
-        assert cards.lint(made) == ()
+        assert lint(made) == ()
 
 
 def test_a_prediction_says_number_interval_and_horizon_in_one_sentence() -> None:
@@ -193,7 +194,7 @@ def test_no_text_of_a_chart_becomes_markup(text: str) -> None:
     found = with_reason(replace(reason, label=text))
     made = card(found, State.ACTIVE)
     assert made is not None
-    assert cards.lint(made) == ()
+    assert lint(made) == ()
     rendered = MarkdownIt("gfm-like", {"linkify": False}).enable("strikethrough").render(cards.plain(text))
     assert rendered.count("<") == rendered.count("<p>") + rendered.count("</p>")
 
@@ -226,8 +227,8 @@ def test_the_lint_passes_139_characters_and_fails_140() -> None:
     # CONFORMANCE 79
     sound = card(examples.VENTILATION_ASSESSED, State.ACTIVE)
     assert sound is not None
-    assert cards.lint({**sound, "summary": "x" * 139}) == ()
-    assert cards.lint({**sound, "summary": "x" * 140}) != ()
+    assert lint({**sound, "summary": "x" * 139}) == ()
+    assert lint({**sound, "summary": "x" * 140}) != ()
 
 
 @pytest.mark.parametrize(
@@ -248,14 +249,14 @@ def test_the_lint_finds_what_the_specification_forbids(wrong: dict[str, Any]) ->
     # CONFORMANCE 68, 80, 81, 82
     sound = card(examples.VENTILATION_ASSESSED, State.ACTIVE)
     assert sound is not None
-    assert cards.lint({**sound, **wrong}) != ()
+    assert lint({**sound, **wrong}) != ()
 
 
 @pytest.mark.parametrize("key", ["uuid", "summary", "indicator", "source"])
 def test_the_lint_misses_what_is_missing(key: str) -> None:
     sound = card(examples.VENTILATION_ASSESSED, State.ACTIVE)
     assert sound is not None
-    assert cards.lint({k: v for k, v in sound.items() if k != key}) != ()
+    assert lint({k: v for k, v in sound.items() if k != key}) != ()
 
 
 def test_an_answer_without_an_interval_is_not_shown_as_certain() -> None:

@@ -20,6 +20,7 @@ from inference.chart import Person, Record
 from inference.troponin import rules, series
 from tests.webapp import cases, examples
 from webapp import cards, suggestions
+from webapp.card_lint import lint
 from webapp.suggestions import Asked, Offered, behaviour
 
 EVERYTHING = CardPolicy(offers=frozenset(KINDS))
@@ -146,7 +147,7 @@ def test_a_card_with_offers_passes_the_lint_and_its_ids_are_its_own() -> None:
     each = offered(NO_GAS)
     made = cases.card(NO_GAS, State.ACTIVE, suggestions=[one.wire for one in each], selection=behaviour(each))
     assert made is not None
-    assert cards.lint(made) == ()
+    assert lint(made) == ()
     assert made["selectionBehavior"] == "any"
     uuids = [one["uuid"] for one in made["suggestions"]]
     assert len(set(uuids)) == len(uuids) == 3
@@ -169,7 +170,7 @@ def test_the_lint_finds_an_offer_that_is_not_whole(wrong: dict[str, Any]) -> Non
     # CONFORMANCE 80
     sound = cases.card(examples.VENTILATION_ASSESSED, State.ACTIVE)
     assert sound is not None
-    assert cards.lint({**sound, "suggestions": [wrong], "selectionBehavior": "any"}) != ()
+    assert lint({**sound, "suggestions": [wrong], "selectionBehavior": "any"}) != ()
 
 
 def test_override_reasons_are_the_sites_to_choose() -> None:
@@ -187,7 +188,7 @@ def test_override_reasons_are_the_sites_to_choose() -> None:
     none = cases.card(examples.VENTILATION_ASSESSED, State.ACTIVE, overrides=[])
     assert none is not None
     assert "overrideReasons" not in none
-    assert cards.lint(none) == ()
+    assert lint(none) == ()
 
 
 def test_the_reasons_a_site_can_choose_are_the_ones_a_card_knows() -> None:

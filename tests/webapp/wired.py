@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 from tests.demo.standing_hospital import Quiet
 from tests.webapp.house import House
 from tests.webapp.test_doors import empty_attributes
-from webapp.cards import lint
+from webapp.card_lint import lint
 
 
 class Caller:
