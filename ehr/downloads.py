@@ -33,8 +33,7 @@ from ehr.errors import (
     Unauthorised,
 )
 from ehr.exports import FILES, NDJSON, check_place
-from ehr.pace import ending
-from ehr.transport import CONNECT_SECONDS, READ_SECONDS, REDIRECTS, Budget, FhirHttp
+from ehr.transport import REDIRECTS, Budget, FhirHttp, streaming
 
 TRIES: Final = 4  # in a row in which nothing of a file came
 LARGEST_EXPORT: Final = 8 * 1024**3  # bytes of all files together, unpacked
@@ -96,19 +95,12 @@ class Downloads:
 
     @contextmanager
     def _answered(self, url: str, part: _Part) -> Iterator[httpx.Response]:
-        left = self.budget.need(FILES)
         headers = {"Accept": NDJSON, **part.asking()}
         if self.needs_token:
             headers |= self.http(False).bearer(url)
-        timeout = httpx.Timeout(min(READ_SECONDS, left), connect=min(CONNECT_SECONDS, left))
         try:
-            request = self.client.build_request("GET", url, headers=headers, timeout=timeout)
-            with ending(left):
-                response = self.client.send(request, stream=True, follow_redirects=False)
-                try:
-                    yield response
-                finally:
-                    response.close()
+            with streaming(self.client, "GET", url, headers, budget=self.budget, where=FILES) as response:
+                yield response
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise EhrUnavailable(f"the transfer broke off ({type(error).__name__})", FILES) from None
 

@@ -14,7 +14,8 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, cast
@@ -106,23 +107,42 @@ def ask(
     `where` stands in messages instead of the URL, which may name a patient. Raises EhrUnavailable (no
     answer), BudgetSpent and AnswerTooLarge.
     """
-    left = budget.need(where)
-    timeout = httpx.Timeout(min(READ_SECONDS, left), connect=min(CONNECT_SECONDS, left))
+    asked = {"Accept-Encoding": "gzip", **(headers or {})}
     try:
-        asked = {"Accept-Encoding": "gzip", **(headers or {})}
-        request = client.build_request(method, url, headers=asked, content=content, timeout=timeout)
-        with ending(left):
-            response = client.send(request, stream=True, follow_redirects=False)
-            try:
-                body = _body(response, budget, where, largest)
-            finally:
-                response.close()
+        with streaming(client, method, url, asked, budget=budget, where=where, content=content) as response:
+            body = _body(response, budget, where, largest)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         slow = isinstance(error, httpx.TimeoutException | httpx.InvalidURL)
         kind = EhrUnavailable if slow else _Dropped
         # `from None`: the chained error's text holds the URL
         raise kind(f"the hospital did not answer ({type(error).__name__})", where) from None
     return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
+
+
+@contextmanager
+def streaming(
+    client: httpx.Client,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    budget: Budget,
+    where: str,
+    content: bytes | None = None,
+) -> Iterator[httpx.Response]:
+    """One answer whose body is still to come; no redirect is followed, and the budget's end ends it.
+
+    Raises BudgetSpent, and httpx's own errors, whose text holds the URL.
+    """
+    left = budget.need(where)
+    timeout = httpx.Timeout(min(READ_SECONDS, left), connect=min(CONNECT_SECONDS, left))
+    request = client.build_request(method, url, headers=headers, content=content, timeout=timeout)
+    with ending(left):
+        response = client.send(request, stream=True, follow_redirects=False)
+        try:
+            yield response
+        finally:
+            response.close()
 
 
 def _body(response: httpx.Response, budget: Budget, where: str, largest: int) -> bytes:
