@@ -198,14 +198,24 @@ def _prediction_summary(found: Assessment, p: Prediction, zone: tzinfo) -> str:
 def _bedside_says(found: Assessment) -> tuple[str, str] | None:
     rule = _speaking_rule(found)
     if rule is not None:
-        name, pattern = say("en", f"rules.{rule.rule}"), bedside.pattern(rule)
+        name, pattern, drawn = say("en", f"rules.{rule.rule}"), bedside.pattern(rule), _drawn(rule)
         key = "card.summary-rule" if pattern else "card.summary-rule-bare"
-        return say("en", key, rule=name, verdict=bedside.verdict(rule), pattern=pattern), rule.verdict
+        said = ", ".join(each for each in (bedside.verdict(rule), drawn) if each)
+        return say("en", key, rule=name, verdict=said, pattern=pattern), rule.verdict
     score = next((s for s in found.scores if s.name == "NEWS2"), None)
     if score is not None and score.value is not None and score.value >= NEWS2_SPEAKS:
         band = say("en", f"scores.band-{score.band or 'none'}")
         return say("en", "card.summary-news2", value=bedside.score_value(score), band=band), "news2"
     return None
+
+
+def _drawn(rule: RuleResult) -> str:
+    """What the rule judged: "38 → 96 ng/L in 61 min", of one draw "96 ng/L"; "" where its steps name no draw."""
+    steps = {step.phrase.code: step.phrase.values for step in rule.steps}
+    for code, key in (("esc-delta", "esc-drawn-two"), ("esc-high", "esc-drawn-one")):
+        if code in steps:
+            return say("en", Phrase(key, steps[code]))
+    return ""
 
 
 def _speaking_rule(found: Assessment) -> RuleResult | None:

@@ -191,14 +191,13 @@ def assessments() -> dict[str, bytes]:
 
 def write() -> None:
     """Write all golden files and the gallery's assessments anew: read the diff before they are committed."""
-    for folder in (GOLDEN, FOLDER):
+    said = {name: text.encode() for name, text in texts().items()}  # all of it before anything is taken away
+    for folder, files in ((GOLDEN, said), (FOLDER, assessments())):
         folder.mkdir(exist_ok=True)
         for old in folder.iterdir():
             old.unlink()
-    for name, text in texts().items():
-        (GOLDEN / name).write_text(text, encoding="utf-8")
-    for name, document in assessments().items():
-        (FOLDER / name).write_bytes(document)
+        for name, document in files.items():
+            (folder / name).write_bytes(document)
 
 
 if __name__ == "__main__":

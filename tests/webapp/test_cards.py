@@ -69,7 +69,7 @@ def test_a_silent_models_number_is_nowhere_in_the_card() -> None:
 
 def test_a_silent_model_leaves_the_guideline_and_news2_their_voice() -> None:
     assert summary(examples.TROPONIN_DISAGREE, State.SILENT).startswith(
-        "ESC 0/1 h algorithm: Rule-in (rising)"
+        "ESC 0/1 h algorithm: Rule-in, 31 → 54 ng/L in 62 min (rising)"
     )
     assert summary(examples.VENTILATION_ASSESSED, State.SILENT).startswith("NEWS2 is 11")
     assert card(examples.VENTILATION_LOW, State.SILENT) is None
