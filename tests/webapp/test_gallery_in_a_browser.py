@@ -6,6 +6,7 @@ Five tasks of a new user are measured: each lies within two screens of a side pa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,9 +66,16 @@ def opened(shown: Any) -> None:
 
 
 @pytest.mark.parametrize("plate", [*EVERY_RESULT, *EVERY_CARD, *EVERY_OTHER])
-def test_axe_finds_no_barrier_and_nothing_is_wider_than_the_window(visitor: Visitor, plate: str) -> None:
+def test_axe_finds_no_barrier_and_nothing_is_wider_than_the_window(
+    visitor: Visitor, plate: str, pictures: Path
+) -> None:
     # CONFORMANCE 99
+    kept = pictures / "gallery"  # one picture a plate and width, to be looked at
+    kept.mkdir(exist_ok=True)
     with visitor.before(plate, WIDTHS[0], bypass_csp=True) as shown:
+        for width in WIDTHS:
+            shown.set_viewport_size({"width": width, "height": 900})
+            shown.screenshot(path=kept / f"{plate.replace('/', '-') or 'wall'}-{width}.png", full_page=True)
         for width in WIDTHS:
             shown.set_viewport_size({"width": width, "height": 900})
             assert shown.evaluate(WIDER) == [], width
