@@ -49,6 +49,8 @@ TEMPLATES: Final[Mapping[str, str]] = MappingProxyType(
 )
 ORDERS: Final = "orders"  # asked for beside the chart where a site's cards offer something to order
 ORDERS_TEMPLATE: Final = f"ServiceRequest?patient={PATIENT}&status=active&_count=100"
+REPORTS: Final = "reports"  # asked for where a site keeps results inside its reports, and nowhere else
+REPORTS_TEMPLATE: Final = f"DiagnosticReport?patient={PATIENT}&category=LAB{LATEST}50"
 BODY_CATEGORY: Final = "&category=vital-signs"  # where a search by code alone is refused
 ESSENTIAL: Final = frozenset(
     {"patient", "encounters", "vitals", "laboratory"}
@@ -56,7 +58,10 @@ ESSENTIAL: Final = frozenset(
 BATCH: Final = "batch-response"
 DENIED: Final = (Unauthorised, NotPermitted, NotFound)  # what the caller's own leave to fetch did not open
 SEARCHED: Final = MappingProxyType(
-    {key: query.split("?")[0].split("/")[0] for key, query in (*TEMPLATES.items(), (ORDERS, ORDERS_TEMPLATE))}
+    {
+        key: query.split("?")[0].split("/")[0]
+        for key, query in (*TEMPLATES.items(), (ORDERS, ORDERS_TEMPLATE), (REPORTS, REPORTS_TEMPLATE))
+    }
 )
 
 
@@ -65,6 +70,8 @@ def templates(quirks: frozenset[str] = frozenset(), *, orders: bool = False) -> 
     found = dict(TEMPLATES)
     if "category-required" in quirks:
         found["body"] += BODY_CATEGORY
+    if "results-in-reports" in quirks:
+        found[REPORTS] = REPORTS_TEMPLATE
     if orders:
         found[ORDERS] = ORDERS_TEMPLATE
     return MappingProxyType(found)

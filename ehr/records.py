@@ -38,7 +38,7 @@ from ehr.errors import (
 )
 from ehr.laboratory import TROPONINS
 from ehr.lexicon import Lexicon, lexicon
-from ehr.prefetch import ORDERS, ORDERS_TEMPLATE, PATIENT, TEMPLATES, templates
+from ehr.prefetch import ORDERS, ORDERS_TEMPLATE, PATIENT, templates
 from ehr.transport import FhirHttp
 
 THREADS: Final = 4
@@ -90,7 +90,7 @@ def read_patient(
     search = _Search(http, patient, as_of, quirks)
     with ThreadPoolExecutor(max_workers=THREADS) as pool:
         # The two long searches first: they take the time.
-        keys = sorted(TEMPLATES, key=lambda key: key not in NEEDED)
+        keys = sorted(templates(quirks), key=lambda key: key not in NEEDED)
         futures = [pool.submit(search.read, key) for key in keys]
         found = [future.result() for future in futures]
         if any(reading.truncated for key, reading in zip(keys, found, strict=True) if key in NEEDED):

@@ -40,6 +40,7 @@ QUIRKS: Final[Mapping[str, str]] = MappingProxyType(
         "no-app-context": "the EHR drops or refuses appContext on a card's link",
         "category-required": "an Observation search needs a category, also beside a code",
         "patient-view-only": "the EHR fires patient-view and no hook of an order",
+        "results-in-reports": "results are held inside DiagnosticReports, and found in no search of Observations",
         "one-id-one-hook": "the CDS client knows a service by its address: each hook needs an id of its own",
         "identity-issuer-elsewhere": "id_tokens name another issuer of the hospital's than its SMART configuration",
         "fresh-login": "a new launch would be answered with an earlier login's patient: each asks for a login",
