@@ -33,9 +33,10 @@ from sqlalchemy import Table, text
 from benchmarks import ledger_pages
 from benchmarks.ledger_pages import Part, Timed, alone
 from governance import codec, simulated
-from governance.figures import days_of, figures
+from governance.figures import figures
 from governance.keys import Pseudonyms, Seal
 from governance.outcomes import Labelled, Outcomes
+from governance.patient_days import days_of
 from governance.simulated import OUTCOME, THRESHOLD, VERSION, Year, play
 from governance.simulated_gates import write_files
 from governance.store import Store, migrate, open_store

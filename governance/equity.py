@@ -18,10 +18,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from governance.figures import SEED, Days, Gathering, per_patient
+from governance.figures import SEED, per_patient
 from governance.intervals import Rate, rates
 from governance.outcomes import Labelled
-from governance.patient_days import NEVER, Answers, Floats
+from governance.patient_days import NEVER, Answers, Days, Floats, Gathering
 from governance.series import Case
 from governance.tables import TRAITS
 

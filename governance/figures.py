@@ -15,11 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from governance.intervals import Rate, rates
-from governance.patient_days import ASSESSED as ASSESSED
-from governance.patient_days import Days as Days
-from governance.patient_days import Floats
-from governance.patient_days import Gathering as Gathering
-from governance.patient_days import days_of as days_of
+from governance.patient_days import Days, Floats
 from governance.tables import TRAITS
 
 SEED: Final = 20261125  # of the bootstrap; stands with every figure, so that it can be made again

@@ -18,8 +18,9 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, func, insert, literal, select
 
 from governance.equity import SMALLEST, Auditing, calibration
-from governance.figures import Gathering, figures
+from governance.figures import figures
 from governance.outcomes import Labelled, Outcomes
+from governance.patient_days import Gathering
 from governance.series import Cases
 from governance.store import Store
 from governance.tables import measures, outcomes

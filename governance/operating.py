@@ -7,9 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from governance.figures import SEED, Days, per_patient
+from governance.figures import SEED, per_patient
 from governance.gate import BY_ALARM, BY_DAY, PER_100, Gate
 from governance.intervals import Rate, rates
+from governance.patient_days import Days
 
 STEPS: Final = 25  # thresholds looked at, besides the configured one
 

@@ -30,11 +30,7 @@ from governance.outcomes import NO, YES, Outcome
 from governance.readings import Reading
 from governance.rounds import EQUITY, Watched
 from governance.simulated import SITE, VERSION, Bedside, Year, answered, play, play_troponin, traits
-from governance.simulated_books import KEY as KEY
-from governance.simulated_books import Books as Books
-from governance.simulated_books import Hands as Hands
-from governance.simulated_books import books as books
-from governance.simulated_books import midnight
+from governance.simulated_books import Hands, books, midnight
 from governance.simulated_gates import approve, write_files
 from governance.simulated_people import USERS, Clinicians, Reviewer, moved, number_of, user_of
 from governance.simulated_reviews import Committee

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta, tzinfo
 
 from governance.charts.rates import Sample
-from governance.figures import ASSESSED, Gathering, per_patient
+from governance.figures import per_patient
 from governance.outcomes import NO, YES, Labelled
+from governance.patient_days import ASSESSED, Gathering
 
 
 @dataclass(frozen=True, slots=True)

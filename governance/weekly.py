@@ -18,9 +18,10 @@ from governance.clarity import ClarityBook
 from governance.equity import Auditing, calibration
 from governance.errors import ReviewRefusal
 from governance.examples import Examples
-from governance.figures import Gathering, figures
+from governance.figures import figures
 from governance.ledger import Ledger
 from governance.outcomes import EARLY, NO, UNKNOWN, YES, Labelled, Outcomes
+from governance.patient_days import Gathering
 from governance.questions import questions
 from governance.readings import Readings, holds
 from governance.resolutions import Resolution

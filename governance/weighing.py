@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from governance.approvals import SiteGates
 from governance.changes import Change, Changes
-from governance.figures import Days, Figures, days_of, figures
+from governance.figures import Figures, figures
 from governance.gate import (
     APPROVERS,
     Approved,
@@ -27,6 +27,7 @@ from governance.gate import (
 )
 from governance.operating import proposed, trade_off
 from governance.outcomes import Labelled, Outcomes
+from governance.patient_days import Days, days_of
 from governance.readings import Reading, Readings, holds
 from governance.resolutions import IN_FORCE, Resolution
 from inference.assessment import State

@@ -19,7 +19,8 @@ from typing import Any, Final
 from flask import Flask
 from werkzeug.wrappers import Response
 
-from governance.playing import FINISHED, KEY, WATCHED
+from governance.playing import FINISHED, WATCHED
+from governance.simulated_books import KEY
 from webapp import reviewing
 from webapp.rooms import Rooms
 from webapp.settings import Settings

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from governance.figures import Days, days_of, figures
+from governance.figures import figures
 from governance.intervals import BOOTSTRAP, EXACT, NONE, Rate, exact, rates
 from governance.keys import Pseudonym
 from governance.outcomes import Labelled
+from governance.patient_days import Days, days_of
 
 DAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

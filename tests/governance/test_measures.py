@@ -10,9 +10,10 @@ from sqlalchemy import insert
 
 from governance import simulated
 from governance.equity import audit
-from governance.figures import days_of, figures
+from governance.figures import figures
 from governance.measures import FEW, Measures, Question
 from governance.outcomes import Labelled, Outcomes
+from governance.patient_days import days_of
 from governance.simulated import Year, labelled, play
 from governance.store import Store
 from governance.tables import TRAITS, assessments, outcomes

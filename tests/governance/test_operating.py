@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from governance.figures import Days, days_of, figures
+from governance.figures import figures
 from governance.gate import DEFINITIONS, Gate
 from governance.operating import proposed, trade_off
+from governance.patient_days import Days, days_of
 from tests.governance.test_figures import row
 
 GATE = Gate("north", "ventilation-need", "ventilation-24h", "0.2.0", 0.5)

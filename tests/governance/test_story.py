@@ -13,9 +13,10 @@ import pytest
 
 from governance.alarms import Alarm
 from governance.changes import faults
-from governance.playing import Books, Hands, books, play_into
+from governance.playing import play_into
 from governance.rounds import EQUITY
 from governance.simulated import OUTCOME, SITE, Year
+from governance.simulated_books import Books, Hands, books
 from governance.simulated_gates import ROLES
 from governance.store import migrate, open_store
 from inference.assessment import VENTILATION, State
