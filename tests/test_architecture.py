@@ -26,7 +26,7 @@ FACES = (
     *("repeats", "writes", "look", "plots", "glance", "hours", "nextdraw", "peers", "plain", "provenance"),
     *("origin", "supposing", "telling", "matrix", "opinions", "queue_view"),
     *("shares", "report", "tradeoff", "gate_view", "review_view", "cards_view", "drift_view", "equity_view"),
-    *("live_card", "applied_card", "board_view", "suspended", "history_view", "unturned", "card_lint"),
+    *("live_card", "applied_card", "board_view", "suspended", "history_view", "unturned"),
 )
 DOORS = (
     *("hooks", "launch", "pages", "models", "sources", "gallery", "cli", "clear", "queue", "review", "boards"),

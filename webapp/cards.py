@@ -1,8 +1,8 @@
 """The card: one sentence to act on, and under it what a physician needs to doubt or to trust it.
 
-`card` gives a CDS Hooks 2.0.1 card, or None when there is nothing to add; `card_lint` says what is wrong with
-one. Every text from outside is escaped, so that no Markdown or HTML of a chart becomes ours. Nothing is applied
-by itself: options, not commands, and offers to order only where a site asked for them.
+`card` gives a CDS Hooks 2.0.1 card, or None when there is nothing to add. Every text from outside is
+escaped, so that no Markdown or HTML of a chart becomes ours. Nothing is applied by itself: options, not commands, and
+offers to order only where a site asked for them.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from joserfc.jwk import ECKey
 
 from inference.assessment import TROPONIN, VENTILATION
 from tests.ehr.peer import listening, signed
+from tests.webapp.card_lint import RAW_HTML
 from tests.webapp.house import APP, House, standing
 from webapp import create_app
-from webapp.card_lint import RAW_HTML
 from webapp.rooms import Rooms
 
 SICK = "pneumonia-worsening"

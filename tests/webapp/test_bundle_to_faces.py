@@ -21,9 +21,9 @@ from inference.assessment import Assessment, State, Status
 from inference.model import load
 from tests.planned import build_planned
 from tests.webapp import pages
+from tests.webapp.card_lint import lint
 from tests.webapp.cases import card, leaflet_of, shown
 from webapp import result
-from webapp.card_lint import lint
 
 BUNDLES = Path(__file__).with_name("bundles")
 NOW = datetime(2026, 11, 23, 11, 12, tzinfo=UTC)

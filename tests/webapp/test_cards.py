@@ -13,9 +13,9 @@ from markdown_it import MarkdownIt
 
 from inference.assessment import Assessment, Explanation, Phrase, Prediction, State, Status
 from tests.webapp import examples
+from tests.webapp.card_lint import lint
 from tests.webapp.cases import GOLDEN, LAUNCH, card
 from webapp import cards
-from webapp.card_lint import lint
 
 EVERY_CARD = [(name, state) for name in examples.EVERY for state in State]
 

@@ -15,9 +15,9 @@ from inference.assess import assess
 from inference.assessment import TROPONIN, VENTILATION, Assessment, State
 from inference.model import Model, load, newest
 from tests.webapp import pages
+from tests.webapp.card_lint import lint
 from tests.webapp.cases import card, leaflet_of, shown
 from webapp import result
-from webapp.card_lint import lint
 
 NOW = datetime(2026, 11, 23, 11, 12, tzinfo=UTC)
 ZONE = "America/New_York"

@@ -19,8 +19,8 @@ from inference.assessment import Assessment, State, Status
 from inference.chart import Person, Record
 from inference.troponin import rules, series
 from tests.webapp import cases, examples
+from tests.webapp.card_lint import lint
 from webapp import cards, suggestions
-from webapp.card_lint import lint
 from webapp.suggestions import Asked, Offered, behaviour
 
 EVERYTHING = CardPolicy(offers=frozenset(KINDS))

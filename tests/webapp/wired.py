@@ -12,9 +12,9 @@ import httpx
 from werkzeug.serving import make_server
 
 from tests.demo.standing_hospital import Quiet
+from tests.webapp.card_lint import lint
 from tests.webapp.house import House
 from tests.webapp.test_doors import empty_attributes
-from webapp.card_lint import lint
 
 
 class Caller:

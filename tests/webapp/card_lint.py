@@ -1,4 +1,4 @@
-"""What CDS Hooks 2.0.1, and this house, would not have of a card: every card of ours is held to it in tests."""
+"""What CDS Hooks 2.0.1, and this house, would not have of a card: the contract that every card of ours is held to."""
 
 from __future__ import annotations
 
