@@ -143,7 +143,7 @@ def test_it_fits_every_window_and_axe_finds_no_barrier(shop: Shop, name: str) ->
     shown.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
     for letters in ("/* its own */", WIDE):
         shown.add_style_tag(content=letters)
-        for width in (1280, 700, 440, 400, 340, 300):
+        for width in (1400, 1280, 700, 440, 400, 340, 300):
             shown.set_viewport_size({"width": width, "height": 900})
             over = shown.evaluate(WIDER)
             assert not over, (letters, width, over)

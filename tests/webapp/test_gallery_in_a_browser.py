@@ -16,7 +16,7 @@ from webapp.gallery import cards, results, small
 
 pytestmark = pytest.mark.browser
 
-WIDTHS = (400, 1280)
+WIDTHS = (400, 1400)
 SCREENS = 2 * 900  # the second screen's end
 WIDER = """() => {
   const room = document.documentElement.clientWidth;
