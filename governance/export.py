@@ -1,8 +1,8 @@
 """A site's ledger as Parquet: what every figure on the pages can be computed from again, by anybody, without us.
 
 One folder: a table each of answers, predictions, outcomes, cards, feedback, offers, pages handed out, clarity, daily
-summaries, alarms, gates and audits a site, and one folder a settled outcome in seismometer's layout. Patients are
-pseudonyms; users and their words are left out. Written aside and renamed when whole, its manifest with every file's
+summaries, alarms, gates, audits and erasures a site, and one folder a settled outcome in seismometer's layout. Patients
+are pseudonyms; users and their words are left out. Written aside and renamed when whole, its manifest with every file's
 digest last; `checked` names what a half-written or changed one lacks.
 """
 
@@ -40,6 +40,7 @@ OWN: Final = (  # tables with a tenant, by their name in the export
     ("alarms", tables.alarms),
     ("gates", tables.readings),
     ("audits", tables.equity_audits),
+    ("erasures", tables.erasures),
 )
 OTHERS: Final = (  # tables that belong to another's row: the column that says which, and whose it is
     ("predictions", tables.predictions, "assessment_id", tables.assessments),
