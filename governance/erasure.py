@@ -1,7 +1,8 @@
 """Erasure: what names or describes a patient goes, on request or when the site's retention is over; counts stay.
 
 An erased patient's whole answers, whose they were, words about them and examples in kept reviews are deleted. Their
-narrow rows go on under a name that was drawn and leads nowhere, so every figure stays what it was, to the last digit.
+narrow rows go on under a name that was drawn and leads nowhere, so every figure stays what it was, to the last digit;
+what was still open of them is settled as not to be known.
 The database lets that happen only beside a row of `erasures`, which hangs on a line of the change log. What such a
 row still tells is moments, probabilities and coarse traits: who has the hospital's own record could recognise a stay.
 Alone it names nobody. Backups and exports made before are not ours to reach, and the log's line says so.
