@@ -17,6 +17,7 @@ from ehr.card_policy import CardPolicy
 from ehr.follow_policy import FollowPolicy
 from ehr.keys import SigningKey
 from ehr.laboratory import LaboratoryAssay
+from ehr.retention_policy import RetentionPolicy
 from ehr.review_policy import ReviewPolicy
 from inference.assessment import TROPONIN, VENTILATION, State
 
@@ -123,6 +124,7 @@ class Tenant:
     review: ReviewPolicy = field(default_factory=ReviewPolicy)
     board: BoardPolicy = field(default_factory=BoardPolicy)
     audits: AuditPolicy = field(default_factory=AuditPolicy)
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     time_zone: str = "UTC"
     write_back: frozenset[str] = frozenset()
     note_type: str = "11506-3"  # LOINC of a note that is written back: progress note

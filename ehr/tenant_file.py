@@ -22,6 +22,7 @@ from ehr.errors import TenantError
 from ehr.follow_policy import read_follow_policy
 from ehr.keys import SigningKey, UnusableKey, read_key
 from ehr.laboratory import SEXES, TROPONINS, LaboratoryAssay
+from ehr.retention_policy import read_retention_policy
 from ehr.review_policy import read_review_policy
 from ehr.scopes import in_style
 from ehr.site import (
@@ -80,6 +81,7 @@ def load_tenant(path: Path, *, production: bool) -> Tenant:
         review=read_review_policy(table.table("review")),
         board=read_board_policy(table.table("board"), backend=backend is not None),
         audits=read_audit_policy(table.table("audits")),
+        retention=read_retention_policy(table.table("retention")),
         time_zone=_zone(table),
         write_back=frozenset(table.texts("write_back", allowed=WRITABLE)),
         note_type=_loinc(table, "note_type", "11506-3"),

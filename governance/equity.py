@@ -2,9 +2,10 @@
 
 For each trait and value: missed (false negatives of positive patient-days), falsely alarmed (of negative ones),
 answers sent to a person, and observed against expected. A cell with fewer than `smallest` patients behind its
-denominator is suppressed, and so is a second one of the same trait when exactly one is, since the total would give
-the first away. The four-fifths ratio is of sensitivity, each group's to the best group's: below 0.8 is a question
-to answer, not a proof. Patients whose value is not known are a group of their own, never left out.
+denominator is suppressed, and so are further ones of the same trait while the total less those shown would tell of
+one group alone or of fewer than `smallest` patients. The four-fifths ratio is of sensitivity, each group's to the
+best group's: below 0.8 is a question to answer, not a proof. Patients whose value is not known are a group of their
+own, never left out.
 """
 
 from __future__ import annotations
@@ -159,9 +160,11 @@ def _calibrated(risks: Sequence[float], happened: Sequence[bool]) -> Calibration
 
 
 def _shown(behind: NDArray[np.int64], smallest: int) -> NDArray[np.bool_]:
-    """Which groups may be shown. Where one alone is hidden, the next smallest is too: totals would tell it."""
+    """Which groups may be shown. The next smallest are hidden too while the total less those shown would tell of one
+    group alone, or of fewer than `smallest` patients.
+    """
     shown = behind >= smallest
-    if len(behind) > 1 and int((~shown).sum()) == 1:
+    while shown.any() and not shown.all() and ((~shown).sum() == 1 or behind[~shown].sum() < smallest):
         candidates = np.where(shown, behind, np.iinfo(np.int64).max)
         shown[int(np.argmin(candidates))] = False
     return shown

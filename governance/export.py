@@ -1,9 +1,10 @@
 """A site's ledger as Parquet: what every figure on the pages can be computed from again, by anybody, without us.
 
 One folder: a table each of answers, predictions, outcomes, cards, feedback, offers, pages handed out, clarity, daily
-summaries, alarms, gates and audits a site, and one folder a settled outcome in seismometer's layout. Patients are
-pseudonyms; users and their words are left out. Written aside and renamed when whole, its manifest with every file's
-digest last; `checked` names what a half-written or changed one lacks.
+summaries, alarms, gates, audits, forecasts, referrals and erasures a site, and one folder a settled outcome in
+seismometer's layout, all of one moment, whoever writes meanwhile. Patients are pseudonyms; users and their words are
+left out. Written aside and renamed when whole, its manifest with every file's digest last; `checked` names what a
+half-written or changed one lacks.
 """
 
 from __future__ import annotations
@@ -40,9 +41,12 @@ OWN: Final = (  # tables with a tenant, by their name in the export
     ("alarms", tables.alarms),
     ("gates", tables.readings),
     ("audits", tables.equity_audits),
+    ("erasures", tables.erasures),
+    ("forecasts", tables.forecasts),
 )
 OTHERS: Final = (  # tables that belong to another's row: the column that says which, and whose it is
     ("predictions", tables.predictions, "assessment_id", tables.assessments),
+    ("referrals", tables.referrals, "assessment_id", tables.assessments),
     ("releases", tables.releases, "assessment_id", tables.assessments),
     ("offers", tables.suggestions, "card_id", tables.cards),
     ("alarm_answers", tables.alarm_answers, "alarm_id", tables.alarms),
@@ -67,8 +71,9 @@ def write(folder: Path, store: Store, sites: Sequence[ExportedSite], *, now: dat
         raise ExportRefusal(f"{part.name} is left of an export that was cut off: delete it and try again")
     part.mkdir(parents=True, mode=0o700)
     rows: dict[str, int] = {}
-    for site in sites:
-        rows |= _site(part, store, site)
+    with store.snapshot() as moment:
+        for site in sites:
+            rows |= _site(part, moment, site)
     files = {
         str(path.relative_to(part)): {"sha256": digest(path), "bytes": path.stat().st_size}
         for path in sorted(part.rglob("*"))

@@ -10,12 +10,12 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from governance.errors import ReviewRefusal
 from governance.keys import Seal
@@ -42,6 +42,16 @@ class Listed:
     week: Week
     at: datetime
     decided: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """A kept review with somebody left out of its `body`; `name` is its week's."""
+
+    id: str
+    name: str
+    at: datetime
+    body: Mapping[str, Any] = field(repr=False)
 
 
 class Reviews:
@@ -87,9 +97,29 @@ class Reviews:
         if row is None:
             return None
         written = zlib.decompress(self._seal.open(row["body"], place=row["id"]))
-        if hashlib.sha256(written).hexdigest() != row["digest"]:
+        if hashlib.sha256(written).hexdigest() != (row["redacted"] or row["digest"]):
             raise ReviewRefusal(f"the review of week {week.name} does not have its digest: it was changed")
         return Review(tenant, week, row["at"], row["digest"], json.loads(written))
+
+    def about(
+        self, connection: Connection, tenant: str, ids: frozenset[str], told: frozenset[str]
+    ) -> tuple[Redaction, ...]:
+        """Kept reviews that tell of an answer of `ids`, or what was said at a moment of `told`, with that left out."""
+        found, r = [], reviews.c
+        for key in connection.scalars(select(r.id).where(r.tenant == tenant).order_by(r.week)).all():
+            row = connection.execute(select(reviews).where(r.id == key)).mappings().one()
+            body = json.loads(zlib.decompress(self._seal.open(row["body"], place=row["id"])))
+            if left := _without(body, ids, told):
+                found.append(Redaction(row["id"], row["week"], row["at"], left))
+        return tuple(found)
+
+    def redact(self, connection: Connection, what: Redaction, line: int) -> None:
+        """Keep a review with somebody left out; its digest stays the one that was signed, `line` says when."""
+        body = {**what.body, "erased": [*what.body.get("erased", []), line]}
+        written = json.dumps(body, sort_keys=True, ensure_ascii=False).encode()
+        sealed = self._seal.close(zlib.compress(written), place=what.id, at=what.at)
+        changed = {"body": sealed, "redacted": hashlib.sha256(written).hexdigest()}
+        connection.execute(update(reviews).where(reviews.c.id == what.id).values(changed))
 
     def weeks(self, tenant: str) -> tuple[Listed, ...]:
         """Every week that was reviewed, newest first."""
@@ -110,3 +140,20 @@ class Reviews:
         return tuple(
             each.week.name for each in reversed(self.weeks(tenant)) if each.week < before and not each.decided
         )
+
+
+def _without(body: Mapping[str, Any], ids: frozenset[str], told: frozenset[str]) -> dict[str, Any] | None:
+    """The body without examples of `ids` and remarks made at a moment of `told`; None where it has none of them."""
+    left: dict[str, Any] = _left(dict(body), ids)
+    if "remarks" in left:
+        left["remarks"] = [each for each in left["remarks"] if each["at"] not in told]
+    return left if left != dict(body) else None
+
+
+def _left(part: Any, ids: frozenset[str]) -> Any:
+    """`part` of a body, without what is told of one of these answers, wherever it stands."""
+    if isinstance(part, Mapping):
+        return {name: _left(each, ids) for name, each in part.items()}
+    if isinstance(part, list):
+        return [_left(each, ids) for each in part if not (isinstance(each, dict) and each.get("assessment") in ids)]
+    return part

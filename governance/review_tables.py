@@ -30,6 +30,7 @@ reviews: Final = Table(
     Column("at", Instant, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("redacted", String(64)),  # digest of the body since somebody was taken out of it; NULL: as it was made
     Index("ix_reviews_by_week", "tenant", "week", "at"),
 )
 

@@ -54,7 +54,7 @@ class Spoken:
         wanted = [a.tenant == tenant, a.model == model, a.made_at >= since, a.made_at < until]
         place, last = tuple_(a.made_at, a.id), None
         columns = (a.id, a.made_at, a.threshold, a.latency_ms, documents.c.body)
-        query = select(*columns).join(documents).where(*wanted).order_by(a.made_at, a.id).limit(PAGE)
+        query = select(*columns).outerjoin(documents).where(*wanted).order_by(a.made_at, a.id).limit(PAGE)
         while True:
             after = query if last is None else query.where(place > tuple_(literal(last[0], Instant), last[1]))
             with self._store.reading() as connection:
@@ -79,6 +79,8 @@ class Spoken:
             return tuple(connection.scalars(query))
 
     def _opened(self, row: RowMapping) -> Assessment | None:
+        if row["body"] is None:
+            return None  # erased
         try:
             return codec.load(zlib.decompress(self._documents.open(row["body"], place=row["id"])))
         except (Unreadable, CodecError, zlib.error):

@@ -95,6 +95,13 @@ class Store:
         with _plainly(), self.engine.begin() as connection:
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Store]:
+        """A store that only reads, and sees this one moment for as long as it is held. Raises LedgerUnavailable."""
+        held = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with _plainly(), self.engine.execution_options(**held).begin() as connection:
+            yield _Snapshot(self.url, self.patience, connection)
+
     def insert_once(
         self, connection: Connection, table: Table, row: dict[str, Any], unless: Sequence[str]
     ) -> bool:
@@ -133,6 +140,26 @@ class Store:
 
     def __repr__(self) -> str:
         return f"Store({self.url.render_as_string(hide_password=True)})"
+
+
+class _Snapshot(Store):
+    """One moment of a database, in one transaction of `connection`."""
+
+    def __init__(self, url: URL, patience: float, connection: Connection) -> None:
+        super().__init__(url, patience)
+        self._connection = connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """That transaction."""
+        with _plainly():
+            yield self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Refused."""
+        raise LedgerUnavailable("a moment of the ledger is only read")
+        yield self._connection
 
 
 def open_store(url: str, *, patience: float = PATIENCE) -> Store:

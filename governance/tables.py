@@ -1,7 +1,8 @@
 """The ledger's tables, as SQLAlchemy sees them; `migrations/` makes them, and a test holds the two together.
 
-Everything but `ephemera` only ever grows: triggers in both databases refuse UPDATE and DELETE. What would
-name a patient or a user is a keyed pseudonym; what follow-up and recall need is sealed (`governance.keys`).
+Everything but `ephemera` only ever grows: triggers in both databases refuse UPDATE and DELETE, but for what names a
+patient who is in `erasures` (governance.erasure). What would name a patient or a user is a keyed pseudonym; what
+follow-up and recall need is sealed (`governance.keys`).
 Times are UTC with their zone, in both databases.
 """
 
@@ -31,6 +32,7 @@ from governance.columns import card as _card
 from governance.columns import identity as _identity
 from governance.columns import metadata as metadata
 from governance.columns import pseudonym as _pseudonym
+from governance.erasing_tables import erasures as erasures
 from governance.review_tables import code_maps as code_maps
 from governance.review_tables import decisions as decisions
 from governance.review_tables import equity_audits as equity_audits

@@ -17,6 +17,7 @@ from ehr.tenants import Tenant
 from webapp import (
     board_cli,
     card_cli,
+    erasing_cli,
     export_cli,
     following_cli,
     governing_cli,
@@ -46,6 +47,7 @@ def install(app: Flask) -> None:
     watch_cli.install(app)
     card_cli.install(app)
     board_cli.install(app)
+    erasing_cli.install(app)
 
 
 @click.command()

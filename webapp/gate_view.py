@@ -105,7 +105,7 @@ def view(
         missing=tuple(missing(each, body["live"]) for each in body["missing"]),
         rows=tuple(_row(key, definition, gate, found, body["live"]) for key, definition in RATES)
         + _needed(gate, found),
-        groups=tuple(_group(each, found, gate) for each in found["groups"]),
+        groups=tuple(_group(each, found, gate) for each in _told(found, gate["smallest"])),
         counts=tuple((say("en", f"gate.count-{key}"), f"{found[key]:,}") for key in COUNTS),
         drawing=trade_off(body["points"], gate, say("en", "gate.axis"), drawn),
         legend=tuple((kind, say("en", f"gate.line-{kind}")) for kind in LINES),
@@ -143,6 +143,20 @@ def _needed(gate: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[Row, ...
         )
         for key in ("positives", "days")
     )
+
+
+def _told(found: Mapping[str, Any], smallest: int) -> list[Mapping[str, Any]]:
+    """The groups that may be shown: while all less those of a trait tells of fewer than `smallest`, one more is not."""
+    by_trait: dict[str, list[Mapping[str, Any]]] = {}
+    for each in found["groups"]:
+        by_trait.setdefault(each["trait"], []).append(each)
+    told: list[Mapping[str, Any]] = []
+    for shown in by_trait.values():
+        shown.sort(key=lambda each: -each["missed"]["patients"])
+        while shown and 0 < found["sensitivity"]["patients"] - sum(g["missed"]["patients"] for g in shown) < smallest:
+            shown.pop()
+        told += sorted(shown, key=lambda each: str(each["value"]))
+    return told
 
 
 def _group(group: Mapping[str, Any], found: Mapping[str, Any], gate: Mapping[str, Any]) -> Row:

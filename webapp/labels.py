@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ehr.labels import NOT_DONE, began, began_not
-from governance.errors import GovernanceError
+from governance.errors import GovernanceError, UnknownAssessment
 from governance.ledger import Ledger
 from governance.outcomes import EARLY, NO, REVIEW, YES, Labelled, Outcomes
 from inference.assessment import VENTILATION
@@ -105,6 +105,9 @@ def procedures(labels: Iterable[Told], ledger: Ledger, out: Path) -> Found:
     for key, start, end in (*yes, *no):
         try:
             patient = ledger.follow_up(key).patient
+        except UnknownAssessment:  # erased: whose it was is not here any more
+            no_row["erased"] += 1
+            continue
         except GovernanceError:
             lost += 1
             continue

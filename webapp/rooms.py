@@ -24,11 +24,13 @@ from ehr.trust import KeySource
 from governance.audit import AuditTrail
 from governance.changes import Changes
 from governance.clarity import ClarityBook
+from governance.erasure import Erasure
 from governance.forecasts import Forecasts
 from governance.ledger import Ledger
 from governance.measures import Measures
 from governance.outcomes import Outcomes
 from governance.readings import Readings
+from governance.review import Reviews
 from governance.store import Store, migrate, open_store
 from governance.waiting import WaitingList
 from inference import model as models_of_inference
@@ -113,6 +115,12 @@ class Rooms:
     def outcomes(self) -> Outcomes:
         """What became of the patients."""
         return Outcomes(self.store, clock=self.clock)
+
+    @cached_property
+    def erasure(self) -> Erasure:
+        """What must go, and how."""
+        reviews = Reviews(self.store, self.settings.secret, clock=self.clock)
+        return Erasure(self.store, reviews, self.changes, clock=self.clock)
 
     @cached_property
     def waiting(self) -> WaitingList:

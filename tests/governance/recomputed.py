@@ -239,7 +239,10 @@ def _trait(rows: pd.DataFrame, trait: str, values: list[str], threshold: float, 
 
 def _shown(behind: list[int], smallest: int) -> list[bool]:
     shown = [many >= smallest for many in behind]
-    if len(behind) > 1 and shown.count(False) == 1:
+    while any(shown) and not all(shown):
+        hidden = [many for many, is_shown in zip(behind, shown, strict=True) if not is_shown]
+        if len(hidden) > 1 and sum(hidden) >= smallest:
+            break
         _, place = min((many, place) for place, many in enumerate(behind) if shown[place])
         shown[place] = False
     return shown

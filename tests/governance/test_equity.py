@@ -98,6 +98,17 @@ def test_a_small_cell_is_hidden_and_so_is_the_next_that_would_give_it_away(rows:
     assert c.missed is not None
 
 
+def test_two_small_cells_do_not_give_away_together_what_each_hides(rows: list[Labelled]) -> None:
+    few = [replace(row, race="a" if i < 3 else "b" if i < 7 else "c" if i < 300 else "d") for i, row in enumerate(rows)]
+    found = audit(few, UTC, simulated.THRESHOLD)
+    shown = {value: cell(found, "race", value).patients for value in "abcd"}
+    assert shown == {"a": None, "b": None, "c": None, "d": len(rows) - 300}
+    assert all(cell(found, "race", value).missed is None for value in "abc")
+    many = [replace(row, race="a" if i < 5 else "b" if i < 12 else "c") for i, row in enumerate(rows)]
+    enough = audit(many, UTC, simulated.THRESHOLD)
+    assert [cell(enough, "race", value).patients for value in "abc"] == [None, None, len(rows) - 12]
+
+
 def test_patients_whose_trait_is_not_known_are_a_group_and_a_trait_nobody_knows_is_none(
     rows: list[Labelled],
 ) -> None:

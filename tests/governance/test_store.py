@@ -33,6 +33,7 @@ from governance.decisions import Decision, Decisions, Signature
 from governance.demand import Unit, forecast
 from governance.entries import Feedback, Repeat, Suggestion
 from governance.equity import Audit
+from governance.erasure import Erasure
 from governance.errors import LedgerRefusal, LedgerUnavailable, SetupError
 from governance.forecasts import Forecasts, Look
 from governance.keys import Pseudonym
@@ -381,6 +382,16 @@ def filled(ledger: Ledger) -> None:
     watched(ledger._store)
     counted(ledger._store)
     reviewed(ledger._store)
+    erased(ledger)
+
+
+def erased(ledger: Ledger) -> None:
+    """A patient who was erased."""
+    ledger.record(answer(), tenant="north", patient="gone", door="hook", state=State.ACTIVE)
+    store, clock = ledger._store, lambda: NOON
+    log, reviews = Changes(store, clock=clock), Reviews(store, SECRET, clock=clock)
+    gone = Erasure(store, reviews, log, clock=clock)
+    gone.requested("north", ledger.pseudonym("north", "gone"), author="Ada", sentence="asked for")
 
 
 def reviewed(store: Store) -> None:

@@ -206,11 +206,14 @@ def test_an_outcome_before_its_prediction_is_refused_by_name_and_waits_for_a_per
     assert (again.patients, again.status) == (0, 0)
 
 
-def test_clocks_that_are_apart_are_a_fault_by_name(at: Followed) -> None:
+@pytest.mark.parametrize(
+    ("ahead", "told"), [(20, "20 minutes behind"), (-1440, "1440 minutes ahead of"), (1440, "1440 minutes behind")]
+)
+def test_clocks_that_are_apart_are_a_fault_by_name(at: Followed, ahead: int, told: str) -> None:
     at.ask(ONE)
-    at.house.clock.ahead = timedelta(minutes=20)
+    at.house.clock.ahead = timedelta(minutes=ahead)
     summary, _, _ = run(at)
-    assert summary.fault.startswith("clock-skew: the hospital's clock is 20 minutes behind ours")
+    assert summary.fault.startswith(f"clock-skew: the hospital's clock is {told} ours")
     assert at.settled() == []
 
 

@@ -115,3 +115,20 @@ def test_the_strip_has_a_square_a_week_and_says_the_same_in_words(reading: Readi
     assert "2 weeks silent and 1 week" in view.strip
     assert history_view.view([silent]).strip == ""
     assert len(history_view.view([silent] * 20).earlier) == 12
+
+
+def test_no_group_is_told_of_by_what_is_left_of_all(reading: Reading) -> None:
+    """Of 50 positive patients 30, 12 and 8 are of three languages: 8 are too few, and 12 would tell of them."""
+    found = reading.body["figures"]
+    rate = found["sensitivity"] | {"count": 3, "of": 60}
+
+    def names(*patients: int) -> list[str]:
+        many = [{"trait": "language", "value": str(each), "missed": rate | {"patients": each}} for each in patients]
+        told = {**found, "sensitivity": {**rate, "patients": 50}, "groups": many}
+        view = gate_view.view({**reading.body, "figures": told}, State.SILENT, reading.since, reading.at, UTC)
+        return [row.name.rsplit(" ", 1)[-1].strip(".") for row in view.groups]
+
+    assert names(30, 12) == ["30"]
+    assert names(12, 28) == ["12", "28"]
+    assert names(12, 38) == ["12", "38"]
+    assert names(42) == []
