@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
-from governance.changes import ORIGIN, Change, Changes, faults
+from governance.changes import ORIGIN, Chain, Change, Changes, faults, walked
 from governance.errors import LedgerRefusal
 from governance.store import Store
 
@@ -115,3 +116,46 @@ def test_tampering_past_the_triggers_in_the_database_itself_is_found(
         raw.execute("DROP TRIGGER changes_refuses_update")
         raw.execute("UPDATE changes SET impact = 'none' WHERE number = 3")
     assert faults(log.lines()) == ("line 3 was changed: its text does not have its digest",)
+
+
+def tampered(lines: list[Change]) -> Iterator[list[Change]]:
+    """A log of four lines in every way it can be wrong."""
+    yield lines[1:]
+    yield [lines[0], *lines[2:]]
+    yield [lines[0], lines[2], lines[1], lines[3]]
+    yield [lines[0], replace(lines[2], number=2), replace(lines[1], number=3), lines[3]]
+    yield [*lines[:2], replace(lines[2], impact="none"), lines[3]]
+    forged = replace(lines[1], impact="none at all")
+    yield [lines[0], replace(forged, digest=forged.sealed()), *lines[2:]]
+
+
+def test_a_walk_finds_the_same_logs_unsound(log: Changes) -> None:
+    lines = written(log)
+    assert walked(log.lines()) == Chain(4, lines[-1].digest, sound=True)
+    assert walked([]) == Chain()
+    assert walked(lines, head=lines[1].digest).sound
+    assert not walked(lines[:-1], head=lines[-1].digest).sound
+    for wrong in tampered(lines):
+        assert faults(wrong)
+        assert not walked(wrong).sound
+
+
+def chained(count: int) -> Iterator[Change]:
+    before = ORIGIN
+    for number in range(1, count + 1):
+        line = replace(LINE, number=number, previous=before)
+        line = replace(line, digest=line.sealed())
+        yield line
+        before = line.digest
+
+
+def peak(what: Callable[[], object]) -> int:
+    tracemalloc.start()
+    what()
+    found = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return found
+
+
+def test_a_walk_does_not_hold_the_log() -> None:
+    assert 5 * peak(lambda: walked(chained(3_000))) < peak(lambda: list(chained(3_000)))
