@@ -74,8 +74,8 @@ class Answers:
     def by(self, trait: str) -> Mapping[str, Answers]:
         """The answers of each value of a trait."""
         place = TRAITS.index(trait)
-        values = [traits[place] for traits in self.profiles]
-        each = {value: np.array([other == value for other in values]) for value in values}
+        values = np.array([traits[place] for traits in self.profiles], dtype=object)
+        each = {value: values == value for value in dict.fromkeys(values)}
         parts = {value: self.where(of[self.profile]) for value, of in each.items()}
         return {value: part for value, part in parts.items() if len(part.said)}
 
