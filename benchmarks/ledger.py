@@ -23,12 +23,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from flask import Flask
 from sqlalchemy import func, select, text
 
 from benchmarks import ledger_jobs, ledger_pages, ledger_year, servers
 from benchmarks.ledger_fill import BEGAN, DAYS, SECRET, TENANT, fill, settle
 from benchmarks.ledger_table import tabled
 from benchmarks.timing import Part, Spent, Timed, alone
+from ehr.tenants import Tenant
 from governance.simulated_gates import write_files
 from governance.store import Store, migrate, open_store
 from governance.tables import metadata, reviews
@@ -57,17 +59,23 @@ def _told() -> Iterator[tuple[str, Any]]:
     yield from ((name, table) for name, table in metadata.tables.items() if name != "ephemera")
 
 
-def parts(store: Store, folder: Path) -> Iterator[Part]:
-    """Everything that is timed, in the order in which one needs the other."""
+def opened(store: Store, folder: Path, ends: datetime) -> tuple[Flask, Rooms, Tenant]:
+    """The app over the filled `store`, its clock at `ends`; its files go to `folder`."""
     write_files(folder)
-    ends = BEGAN + timedelta(days=DAYS) + timedelta(weeks=_runs(store))
     own = rooms_of(folder, from_environment({}), lambda: ends)
     settings = replace(own.settings, database_url=store.url.render_as_string(hide_password=False), secret=SECRET)
     rooms = Rooms(settings, clock=lambda: ends, models=own.models)
     rooms.__dict__["store"] = store
-    tenant, week = ledger_pages.equipped(rooms, rooms.tenants.by_id(TENANT)), Week.of(ends.date()).before(2)
+    tenant = ledger_pages.equipped(rooms, rooms.tenants.by_id(TENANT))
     app = create_app(settings, rooms)
     ledger_pages.looked(rooms, tenant)
+    return app, rooms, tenant
+
+
+def parts(store: Store, folder: Path) -> Iterator[Part]:
+    """Everything that is timed, in the order in which one needs the other."""
+    ends = BEGAN + timedelta(days=DAYS) + timedelta(weeks=_runs(store))
+    (app, rooms, tenant), week = opened(store, folder, ends), Week.of(ends.date()).before(2)
     with app.test_request_context():
         ledger_year.remember_days(rooms, tenant)
         yield from ledger_jobs.jobs(rooms, tenant, week)

@@ -39,16 +39,17 @@ TABLES: Final = (
 Row = dict[str, Any]
 
 
-def invented(count: int) -> Iterator[dict[str, list[Row]]]:
-    """The rows of every table, `AT_ONCE` answers at a time, in the order of time."""
+def invented(count: int, first: int = 0) -> Iterator[dict[str, list[Row]]]:
+    """The rows of every table, `AT_ONCE` answers at a time, in the order of time, from the answer `first` on."""
     rng, people, seal = random.Random(SEED), Pseudonyms(SECRET, "ledger/pseudonym"), Seal(SECRET, "ledger/assessment")
     who = Seal(SECRET, "ledger/follow-up")
     beds = [bed for bed, _ in zip(play(Year(days=10)), range(SHAPES), strict=False)]
     bodies = [zlib.compress(codec.dump(simulated.answered(bed).assessment), 3) for bed in beds]
-    for start in range(0, count, AT_ONCE):
+    for start in range(first, count, AT_ONCE):
         numbers = range(start, min(start + AT_ONCE, count))
         made: dict[str, list[Row]] = {name: [] for name in TABLES}
         for number in numbers:
+            rng.seed(SEED * 2**32 + number)  # the same answer, whichever were made before it
             _one(number, count, rng, people, (seal, who), bodies, made)
         yield made
 
@@ -109,10 +110,10 @@ def _one(
             })  # fmt: skip
 
 
-def fill(store: Store, count: int) -> float:
-    """Write them; seconds taken."""
+def fill(store: Store, count: int, first: int = 0) -> float:
+    """Write them; seconds taken. With `first` the year's earlier answers are left out."""
     began = time.perf_counter()
-    for made in invented(count):
+    for made in invented(count, first):
         with store.writing() as connection:
             for name, rows in made.items():
                 written(connection, metadata.tables[name], rows)

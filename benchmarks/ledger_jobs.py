@@ -37,9 +37,9 @@ def jobs(rooms: Rooms, tenant: Tenant, week: Week) -> Iterator[Part]:
         "follow-up, a year: all that is due, by patient": lambda: _due(rooms, tenant, rooms.clock() - BEGAN),
         "gate weigh: every gate": lambda: governing_cli.weighed(rooms, tenant),
         "gate weigh: the whole year as one gate's": lambda: _all(rooms, tenant),
+        "equity run: audits by group": lambda: reviewing.audited(rooms, tenant),
         "watch: a day told, charts, weekly audit": lambda: _watch(rooms, tenant),
         "review make: a week": lambda: reviewing.made(rooms, tenant, week),
-        "equity run: audits by group": lambda: reviewing.audited(rooms, tenant),
         "card: a model's figures measured": lambda: rooms.measures.take(asked, zone),
     }
     for name, what in parts.items():

@@ -57,12 +57,12 @@ WEEKS: Final = 50
 SENTENCE: Final = "Invented: nothing of this week asks for a change."
 
 
-def furnish(store: Store, count: int, ends: datetime) -> None:
-    """What comes with answers; nothing where it is there already."""
+def furnish(store: Store, count: int, ends: datetime, *, first: int = 0, labelled: float = LABELLED) -> None:
+    """What comes with answers, from the answer `first` on; nothing where it is there already."""
     with store.reading() as connection:
         if connection.execute(select(tables.audit.c.id).limit(1)).first() is not None:
             return
-    for name, rows in _beside(count):
+    for name, rows in _beside(count, first):
         with store.writing() as connection:
             written(connection, tables.metadata.tables[name], rows)
     with store.writing() as connection:
@@ -71,13 +71,13 @@ def furnish(store: Store, count: int, ends: datetime) -> None:
         connection.execute(text(f"INSERT INTO suggestions (id, card_id, kind, due) {offered}"))
         again = "SELECT id, id, 'said-before', NULL FROM cards WHERE substr(id, 8, 1) = '0'"
         connection.execute(text(f"INSERT INTO repeats (card_id, of_card, reason, moved) {again}"))
-        written(connection, tables.outcomes, _labels(connection, ends))
+        written(connection, tables.outcomes, _labels(connection, ends, labelled))
     _second_model(store, ends)
 
 
-def _beside(count: int) -> Iterator[tuple[str, list[Row]]]:
+def _beside(count: int, first: int) -> Iterator[tuple[str, list[Row]]]:
     people, notes = Pseudonyms(SECRET, "ledger/pseudonym"), Seal(SECRET, "ledger/notes")
-    for start in range(0, count, AT_ONCE * LOOKED):
+    for start in range(first, count, AT_ONCE * LOOKED):
         made: dict[str, list[Row]] = {name: [] for name in ("audit", "events", "releases", "clarity")}
         for number in range(start, min(start + AT_ONCE * LOOKED, count), LOOKED):
             at, whose = moment_of(number, count), people.of("patient", TENANT, patient_of(number))
@@ -102,7 +102,7 @@ def _beside(count: int) -> Iterator[tuple[str, list[Row]]]:
         yield from made.items()
 
 
-def _labels(connection: Any, ends: datetime) -> list[Row]:
+def _labels(connection: Any, ends: datetime, share: float) -> list[Row]:
     """What persons found of what rules could not settle: four in five of what waits a fortnight."""
     a, p, r, rng = tables.assessments.c, tables.predictions.c, tables.referrals.c, random.Random(SEED + 1)
     said = (a.tenant, a.pseudonym, a.model, a.version, a.state, a.status, a.as_of)
@@ -114,7 +114,7 @@ def _labels(connection: Any, ends: datetime) -> list[Row]:
     )
     found = []
     for row in connection.execute(query).mappings():
-        if rng.random() < LABELLED:
+        if rng.random() < share:
             happened = rng.random() < row["probability"]
             found.append(_settled(row, "review", happened, key_of(int(row["assessment_id"][:8], 16), 5)))
     return found
