@@ -24,7 +24,7 @@ from governance.simulated import OUTCOME, THRESHOLD
 from governance.tables import daily
 from governance.weeks import Week
 from inference.assessment import VENTILATION
-from webapp import carding, governing_cli, reviewing, watch_cli, words
+from webapp import carding, governing_cli, review_page, reviewing, watch_cli, words
 from webapp.rooms import Rooms
 
 
@@ -39,7 +39,7 @@ def jobs(rooms: Rooms, tenant: Tenant, week: Week) -> Iterator[Part]:
         "gate weigh: the whole year as one gate's": lambda: _all(rooms, tenant),
         "equity run: audits by group": lambda: reviewing.audited(rooms, tenant),
         "watch: a day told, charts, weekly audit": lambda: _watch(rooms, tenant),
-        "review make: a week": lambda: reviewing.made(rooms, tenant, week),
+        "review make: a week, and its paper": lambda: _reviewed(rooms, tenant, week),
         "card: a model's figures measured": lambda: rooms.measures.take(asked, zone),
     }
     for name, what in parts.items():
@@ -80,6 +80,10 @@ def _due(rooms: Rooms, tenant: Tenant, back: timedelta) -> int:
 def _all(rooms: Rooms, tenant: Tenant) -> None:
     zone = ZoneInfo("America/New_York")  # a zone that changes its clocks
     figures(days_of(_labelled(rooms, tenant), zone), THRESHOLD)
+
+
+def _reviewed(rooms: Rooms, tenant: Tenant, week: Week) -> None:
+    review_page.drawn(rooms, tenant, reviewing.made(rooms, tenant, week))
 
 
 def _watch(rooms: Rooms, tenant: Tenant) -> None:

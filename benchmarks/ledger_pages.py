@@ -107,6 +107,7 @@ def addresses(rooms: Rooms, tenant: Tenant, week: Week, visit: str) -> Iterator[
     yield "review of a week, with its alarms", f"/review/{site}/{week.name}?{held}"
     yield "review of a week as PDF", f"/review/{site}/{week.name}.pdf?{held}"
     yield "review of a decided week", f"/review/{site}/{week.before(20).name}?{held}"
+    yield "review of a decided week as PDF, drawn for it", f"/review/{site}/{week.before(20).name}.pdf?{held}"
     yield "about", "/about"
     plots = sorted(about.drawings(rooms.models[VENTILATION].manifest))
     yield from ((f"about, {plot}.svg", f"/about/{VENTILATION}/{plot}.svg") for plot in plots[:1] if _ships(plot))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -45,6 +46,8 @@ def make(site: str, week: str) -> None:
         try:
             kept = reviewing.made(rooms, tenant, Week.read(week) if week else reviewing.latest(rooms, tenant))
             carding.kept_up(rooms, tenant)
+            with suppress(handout.PrintingUnavailable):  # the page of the paper says so
+                review_page.drawn(rooms, tenant, kept)
         except ReviewRefusal as refusal:
             click.echo(f"{tenant.id}: {refusal}", err=True)
             wrong = 1

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from flask import render_template
+import hashlib
+from base64 import b64decode, b64encode
+from contextlib import suppress
+from typing import Final
+
+from flask import current_app, render_template
 
 from ehr.tenants import Tenant
 from governance.decisions import IMPACT, KINDS, Decided
@@ -11,7 +16,10 @@ from webapp import handout, review_view, reviewing, words
 from webapp.report import Section
 from webapp.review_view import ReviewView
 from webapp.rooms import Rooms
+from webapp.sessions import VaultRefusal
 from webapp.words import say
+
+HELD: Final = 8 * 86_400.0  # seconds that a drawn paper is held: until the next week's
 
 
 def view(rooms: Rooms, tenant: Tenant, kept: Review) -> ReviewView:
@@ -23,6 +31,27 @@ def view(rooms: Rooms, tenant: Tenant, kept: Review) -> ReviewView:
 def paper(rooms: Rooms, tenant: Tenant, kept: Review) -> str:
     """The review as HTML that paper is made of."""
     return render_template("review_paper.html", view=view(rooms, tenant, kept), say=say)
+
+
+def printed(rooms: Rooms, html: str) -> bytes:
+    """The paper as PDF. Drawing ten sheets takes a second of processor, so what was drawn is held, sealed, for as long
+    as its words and its style are the same to the letter. Raises PrintingUnavailable.
+    """
+    style = (handout.STATIC / "review.css").read_text(encoding="utf-8")
+    key = hashlib.sha256(f"{style}\0{html}".encode()).hexdigest()
+    held = rooms.vault.get("paper", key)
+    if held is not None:
+        return b64decode(held["pdf"])
+    made = handout.sheets(html)
+    with suppress(VaultRefusal):  # larger than the vault takes: drawn again when it is asked for again
+        rooms.vault.put("paper", key, {"pdf": b64encode(made).decode()}, HELD)
+    return made
+
+
+def drawn(rooms: Rooms, tenant: Tenant, kept: Review) -> None:
+    """Draw the paper of a review, for the job that made it: nobody waits for it then."""
+    with current_app.test_request_context():
+        printed(rooms, paper(rooms, tenant, kept))
 
 
 def alone(html: str) -> str:

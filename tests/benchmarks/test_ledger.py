@@ -72,7 +72,7 @@ def _visits(store: Store, folder: Path, first: int) -> Visits:
     client, visit = ledger_pages.visited(app, rooms, tenant)
     found = {}
     for name, address in ledger_pages.addresses(rooms, tenant, WEEK, visit):
-        if not name.endswith("PDF"):  # asks what its page asks
+        if ".pdf" not in address:  # asks what its page asks
             found[name] = visited(store, lambda address=address: _got(client, address))  # type: ignore[misc]
     due = Due(store, tenant.id, since=ENDS - timedelta(days=35), over=ENDS - timedelta(hours=6))
     found["follow-up's list"] = visited(store, lambda: [due.count(), list(due.patients())])
