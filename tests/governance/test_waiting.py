@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -15,10 +17,10 @@ from governance.errors import LedgerRefusal
 from governance.keys import Pseudonym
 from governance.ledger import Ledger
 from governance.outcomes import Outcome, Outcomes
-from governance.store import Store, migrate, roll_back
+from governance.store import Store, migrate, open_store, roll_back
 from governance.waiting import ALWAYS, Referral, WaitingList
 from inference.assessment import Phrase, State, Status
-from tests.governance.answers import NOON, answer
+from tests.governance.answers import NOON, SECRET, answer
 
 HOUR = timedelta(hours=1)
 REVIEWER = Pseudonym("ab" * 32)
@@ -207,3 +209,27 @@ def test_what_two_writers_settle_and_refer_at_one_instant_is_not_shown(ledger: L
         connection.execute(text(row))
     assert listed(store) == []
     assert waiting(store).one("north", key) is None
+
+
+def test_two_who_settle_the_same_answers_in_opposite_orders_do_not_wait_for_one_another(postgres_url: str) -> None:
+    store = open_store(postgres_url)
+    migrate(store)
+    ledger = Ledger(store, SECRET, clock=lambda: NOON)
+    keys = [doubted(ledger, f"p{n}") for n in range(2)]
+    outcomes, both = Outcomes(store, clock=lambda: NOON + 48 * HOUR), Barrier(2, timeout=20)
+
+    def settles(who: tuple[list[str], dict[str, Any]]) -> None:
+        order, how = who
+        with store.writing() as connection:
+            for key in order:
+                for outcome in ("ventilation-6h", "ventilation-24h"):
+                    told = Outcome(key, outcome, "no", known_at=NOON + 40 * HOUR, **how)
+                    assert outcomes._keep(connection, told)
+                both.wait()
+
+    person = {"source": "review", "reviewer": REVIEWER}
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(settles, [(keys, {}), (keys[::-1], person)]))
+    assert listed(store) == []
+    assert rows_on_the_list(store) == 0
+    store.close()

@@ -32,9 +32,12 @@ OFF = (
     "DELETE FROM waiting WHERE assessment_id = NEW.assessment_id AND outcome = NEW.outcome "
     "AND (why = 'doubted' OR NEW.source = 'review')"
 )
+# a row that somebody else takes off at this instant is left to them: nobody waits for another, in any order
 ALL_OFF = (
-    "DELETE FROM waiting w USING told t WHERE w.assessment_id = t.assessment_id AND w.outcome = t.outcome "
-    "AND (w.why = 'doubted' OR t.source = 'review')"
+    "DELETE FROM waiting w USING (SELECT x.assessment_id, x.outcome, x.why FROM waiting x JOIN told t "
+    "ON t.assessment_id = x.assessment_id AND t.outcome = x.outcome WHERE x.why = 'doubted' OR t.source = 'review' "
+    "FOR UPDATE OF x SKIP LOCKED) off "
+    "WHERE w.assessment_id = off.assessment_id AND w.outcome = off.outcome AND w.why = off.why"
 )
 
 
