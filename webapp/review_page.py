@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode, b64encode
-from contextlib import suppress
 from typing import Final
 
 from flask import current_app, render_template
@@ -16,10 +15,10 @@ from webapp import handout, review_view, reviewing, words
 from webapp.report import Section
 from webapp.review_view import ReviewView
 from webapp.rooms import Rooms
-from webapp.sessions import VaultRefusal
 from webapp.words import say
 
 HELD: Final = 8 * 86_400.0  # seconds that a drawn paper is held: until the next week's
+PART: Final = 40_000  # bytes of it in one place of the vault
 
 
 def view(rooms: Rooms, tenant: Tenant, kept: Review) -> ReviewView:
@@ -39,13 +38,23 @@ def printed(rooms: Rooms, html: str) -> bytes:
     """
     style = (handout.STATIC / "review.css").read_text(encoding="utf-8")
     key = hashlib.sha256(f"{style}\0{html}".encode()).hexdigest()
-    held = rooms.vault.get("paper", key)
+    held = _held(rooms, key)
     if held is not None:
-        return b64decode(held["pdf"])
+        return held
     made = handout.sheets(html)
-    with suppress(VaultRefusal):  # larger than the vault takes: drawn again when it is asked for again
-        rooms.vault.put("paper", key, {"pdf": b64encode(made).decode()}, HELD)
+    parts = [made[start : start + PART] for start in range(0, len(made), PART)]
+    for number, part in enumerate(parts):
+        rooms.vault.put("paper", f"{key}|{number}", {"pdf": b64encode(part).decode()}, HELD)
+    rooms.vault.put("paper", key, {"parts": len(parts)}, HELD)  # last: a reader never finds half of it
     return made
+
+
+def _held(rooms: Rooms, key: str) -> bytes | None:
+    """The paper of that digest, whole; None where it is not held, or no more."""
+    head = rooms.vault.get("paper", key)
+    parts = [] if head is None else [rooms.vault.get("paper", f"{key}|{number}") for number in range(head["parts"])]
+    whole = [b64decode(part["pdf"]) for part in parts if part is not None]
+    return b"".join(whole) if parts and len(whole) == len(parts) else None
 
 
 def drawn(rooms: Rooms, tenant: Tenant, kept: Review) -> None:
