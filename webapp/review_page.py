@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from typing import Final
 
 from flask import current_app, render_template
@@ -15,9 +16,10 @@ from webapp import handout, review_view, reviewing, words
 from webapp.report import Section
 from webapp.review_view import ReviewView
 from webapp.rooms import Rooms
+from webapp.sessions import VaultUnavailable
 from webapp.words import say
 
-HELD: Final = 8 * 86_400.0  # seconds that a drawn paper is held: until the next week's
+HELD: Final = 92 * 86_400.0  # seconds that a drawn paper is held: a quarter
 PART: Final = 40_000  # bytes of it in one place of the vault
 
 
@@ -58,8 +60,10 @@ def _held(rooms: Rooms, key: str) -> bytes | None:
 
 
 def drawn(rooms: Rooms, tenant: Tenant, kept: Review) -> None:
-    """Draw the paper of a review, for the job that made it: nobody waits for it then."""
-    with current_app.test_request_context():
+    """Draw the paper of a review, for who made or decided it: nobody waits for it then. Where it cannot be drawn or
+    held now, its page tries when it is asked for.
+    """
+    with current_app.test_request_context(), suppress(handout.PrintingUnavailable, VaultUnavailable):
         printed(rooms, paper(rooms, tenant, kept))
 
 
