@@ -4,6 +4,7 @@
 # make check  lint, types, security lint, tests, architecture: the same as CI
 # make simulate  a synthetic year at a synthetic hospital, played into build/simulated
 # make train  both models, from the open data (see training/README.md)
+# make million  a million answers in SQLite and PostgreSQL, every reader of them timed: half an hour, eight gigabytes
 # make sbom   what the app runs on, as CycloneDX JSON: build/sbom.json
 # make conformance  docs/conformance.md, from the tests that cite each item
 # make golden  what every face says in every state, written anew: read the diff before it is committed
@@ -17,7 +18,7 @@ export EHR_PORT APP_PORT
 
 SIMULATED ?= build/simulated
 
-.PHONY: demo board simulate test check lint types conformance golden train federate bench sbom peers clean
+.PHONY: demo board simulate test check lint types conformance golden train federate bench million sbom peers clean
 
 demo: $(VENV)/.run
 	@exec $(BIN)/python -m demo.up
@@ -61,6 +62,9 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.hook
 	$(BIN)/python -m benchmarks.batch
 	$(BIN)/python -m benchmarks.gpu --date $$(date -u +%F)
+
+million: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.ledger --out benchmarks/results/ledger-$$(date -u +%F).json --table benchmarks/README.md
 
 # What the app runs on, by version and licence, as CycloneDX.
 sbom: $(VENV)/.dev

@@ -1,19 +1,13 @@
-"""What of governance reads a large ledger while somebody waits, or streams it: pages of a visit, listings, daily jobs.
-
-Each is timed in a process of its own, forked, so that its peak memory is its own too. The floor of a page is the
-app's answer to a page that reads nothing; that of a listing, its rows fetched by the driver and nothing made of them.
-"""
+"""Every page of governance that reads the ledger while somebody waits, over WSGI, in a visit of a reviewer's."""
 
 from __future__ import annotations
 
 import json
-import os
-import resource
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -21,97 +15,51 @@ from typing import Any, Final
 from flask import Flask
 from sqlalchemy import insert, select
 
+from benchmarks.timing import Part
 from ehr.board_policy import BoardPolicy, UnitPolicy
 from ehr.follow_policy import FollowPolicy
 from ehr.grant import Grant
 from ehr.tenants import Tenant, Tenants
-from governance.alarms import Alarms
-from governance.due import Due
 from governance.forecasts import Look
-from governance.rounds import go
 from governance.simulated import VERSION
-from governance.store import Store
-from governance.tables import daily, forecasts
+from governance.tables import forecasts
+from governance.weeks import Week
 from inference.artefact import newest
-from inference.assessment import VENTILATION, State
-from webapp import boarding, carding, security, watch_cli, words
+from inference.assessment import TROPONIN, VENTILATION, State
+from webapp import about, boarding, security
 from webapp.boarding import Row
+from webapp.queue import LOOKED_BACK
+from webapp.queue import PAGE as LISTED
 from webapp.rooms import Rooms
 
 ARTIFACTS: Final = Path(__file__).resolve().parent.parent / "inference" / "artifacts"
 USER: Final = "Practitioner/reviewer"
 UNIT: Final = UnitPolicy("icu", "Intensive care", "icu", 24, 12, 1.5, 72.0)
-READ: Final = 200  # patients of the follow-up listing whose predictions are opened, too
-REPEATS: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One thing to time."""
-
-    name: str
-    what: Callable[[], Any]
-    repeats: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """Seconds on the clock and of this process's processor, and the megabytes that the process had at most while it
-    did this and before it began.
-    """
-
-    seconds: float
-    cpu: float
-    peak: float
-    before: float
-
-
-def alone(what: Callable[[], Any], repeats: int = 1) -> Timed:
-    """`what` in a process of its own, the quickest of `repeats`. Raises SystemExit where it fails."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            before, taken = _peak(), []
-            for _ in range(repeats):
-                began, worked = time.perf_counter(), time.process_time()
-                what()
-                taken.append((time.perf_counter() - began, time.process_time() - worked))
-            os.write(writing, json.dumps([*min(taken), _peak(), before]).encode())
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writing)
-    with os.fdopen(reading) as told:
-        found = told.read()
-    os.waitpid(child, 0)
-    if not found:
-        raise SystemExit("a timed part failed; its error stands above")
-    return Timed(*json.loads(found))
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def equipped(rooms: Rooms, tenant: Tenant) -> Tenant:
-    """The site with a unit, a reviewer and a model whose card ships; everything lies in `rooms`."""
+    """The site with a unit, a reviewer and models whose cards ship; everything lies in `rooms`."""
     known = replace(
         tenant,
         board=BoardPolicy(frozenset({USER}), (UNIT,)),
         follow_up=FollowPolicy(reviewers=frozenset({USER})),
     )
     rooms.__dict__["tenants"] = Tenants((known,))
-    folder = newest(ARTIFACTS, VENTILATION)
-    parts = {part: json.loads((folder / f"{part}.json").read_text()) for part in ("card", "evaluation", "manifest")}
-    rooms.__dict__["cards"] = {name: parts for name in rooms.models}
     formulas: Mapping[str, Any] = rooms.models
+    parts = {name: _shipped(name) for name in formulas}
+    rooms.__dict__["cards"] = parts
     rooms.__dict__["models"] = {
-        name: SimpleNamespace(**vars(model) | {"base_rate": 0.08, "manifest": parts["manifest"] | {"version": VERSION}})
+        name: SimpleNamespace(
+            **vars(model) | {"base_rate": 0.08, "manifest": parts[name]["manifest"] | {"version": VERSION}}
+        )
         for name, model in formulas.items()
     }
     return known
+
+
+def _shipped(model: str) -> dict[str, Any]:
+    folder = newest(ARTIFACTS, model)
+    return {part: json.loads((folder / f"{part}.json").read_text()) for part in ("card", "evaluation", "manifest")}
 
 
 def visited(app: Flask, rooms: Rooms, tenant: Tenant) -> tuple[Any, str]:
@@ -146,31 +94,61 @@ def looked(rooms: Rooms, tenant: Tenant) -> None:
         Row(f"p{n}", f"Patient {n}", str(n), "medical", boarding.RISK, "assessed", probability=0.1 + n / 100)
         for n in range(24)
     ]
-    boarding._keep(rooms, boarding.Seen(_look(tenant, now), tuple(patients), ()))
+    look = Look(tenant.id, UNIT.id, VENTILATION, VERSION, State.ACTIVE, now, 24, 0, 5, 12)
+    boarding._keep(rooms, boarding.Seen(look, tuple(patients), ()))
 
 
-def _look(tenant: Tenant, now: datetime) -> Look:
-    return Look(tenant.id, UNIT.id, VENTILATION, VERSION, State.ACTIVE, now, 24, 0, 5, 12)
+def addresses(rooms: Rooms, tenant: Tenant, week: Week, visit: str) -> Iterator[tuple[str, str]]:
+    """Each page by name, and its address."""
+    site, held, cards = tenant.id, f"visit={visit}", f"/models/{VENTILATION}/card"
+    yield "gate, with its history by week", f"/gate/{site}"
+    yield "audits", f"/audits/{site}"
+    yield "reviews, listed", f"/review/{site}?{held}"
+    yield "review of a week, with its alarms", f"/review/{site}/{week.name}?{held}"
+    yield "review of a week as PDF", f"/review/{site}/{week.name}.pdf?{held}"
+    yield "review of a decided week", f"/review/{site}/{week.before(20).name}?{held}"
+    yield "review of a decided week as PDF, drawn for it", f"/review/{site}/{week.before(20).name}.pdf?{held}"
+    yield "about", "/about"
+    plots = sorted(about.drawings(rooms.models[VENTILATION].manifest))
+    yield from ((f"about, {plot}.svg", f"/about/{VENTILATION}/{plot}.svg") for plot in plots[:1] if _ships(plot))
+    yield "card of no site", cards
+    yield "card of no site, XML", f"{cards}.xml"
+    yield "card, kept by the weekly job", f"{cards}/{site}"
+    yield "card, kept by the weekly job, XML", f"{cards}/{site}.xml"
+    yield "card, 2,000 answers measured for it", f"/models/{TROPONIN}/card/{site}"
+    yield "card, 2,000 answers measured for it, XML", f"/models/{TROPONIN}/card/{site}.xml"
+    yield "board", f"/board/{site}?{held}"
+    yield from _of_queue(rooms, tenant, held)
+    yield "clarity, the form", "/c"
+    yield "metrics", "/metrics"
 
 
-def told_until(rooms: Rooms, tenant: Tenant) -> None:
-    """Every day but yesterday counts as told: a daily job has one day to tell."""
-    day = (rooms.clock() - timedelta(days=2)).date()
-    numbers = {"size": 0, "events": 0, "mean": 0.0, "squares": 0.0, "codes": "[]"}
-    row = {"tenant": tenant.id, "model": VENTILATION, "day": day, "kind": "benchmark", "subject": ""} | numbers
-    with rooms.store.writing() as connection:
-        if connection.execute(select(daily.c.day).where(daily.c.kind == "benchmark")).first() is None:
-            connection.execute(insert(daily).values(row))
+def _ships(plot: str) -> bool:
+    return (ARTIFACTS / VENTILATION / VERSION / "plots" / f"{plot}.svg").is_file()
 
 
-def pages(app: Flask, rooms: Rooms, tenant: Tenant) -> Iterator[Part]:
-    """The pages of somebody who waits, over WSGI."""
+def _of_queue(rooms: Rooms, tenant: Tenant, held: str) -> Iterator[tuple[str, str]]:
+    """The list's first page, its second, the older ones, and one answer of it."""
+    cut = rooms.clock() - LOOKED_BACK
+    yield "queue", f"/queue?{held}"
+    found = rooms.waiting.page(tenant.id, (cut, None), most=LISTED)
+    older = rooms.waiting.page(tenant.id, (None, cut), most=20 * LISTED)
+    places = [("queue, its second page", found, ""), ("queue, older, its 20th page", older, "&older=1")]
+    yield "queue, older", f"/queue?{held}&older=1"
+    for name, listed, more in places:
+        if listed:
+            place = f"{listed[-1].as_of.isoformat()}|{listed[-1].assessment_id}".replace("+", "%2B")
+            yield name, f"/queue?{held}{more}&after={place}"
+    for waiting in found[:1]:
+        yield "queue, one answer", f"/queue/{waiting.assessment_id}?{held}"
+
+
+def pages(app: Flask, rooms: Rooms, tenant: Tenant, week: Week) -> Iterator[Part]:
+    """All of them, each asked for twice; first of all one that reads no ledger: the floor of every page."""
     client, visit = visited(app, rooms, tenant)
-    model = f"/models/{VENTILATION}/card/{tenant.id}"
-    yield Part("page: one that reads no ledger (floor)", lambda: _got(client, "/healthz"), REPEATS)
-    for path in (model, f"{model}.xml", f"/board/{tenant.id}?visit={visit}", f"/queue?visit={visit}",
-                 f"/queue?visit={visit}&older=1"):  # fmt: skip
-        yield Part(f"page: {path.replace(visit, 'VISIT')}", lambda path=path: _got(client, path), REPEATS)  # type: ignore[misc]
+    yield Part("page: one that reads no ledger (floor)", partial(_got, client, "/healthz"), again=True)
+    for name, address in addresses(rooms, tenant, week, visit):
+        yield Part(f"page: {name}", partial(_got, client, address), again=True)
 
 
 def _got(client: Any, path: str) -> None:
@@ -178,26 +156,3 @@ def _got(client: Any, path: str) -> None:
     answer.get_data()
     if answer.status_code != 200:
         raise SystemExit(f"{path} answered {answer.status_code}")
-
-
-def listings(store: Store, rooms: Rooms, tenant: Tenant, began: datetime) -> Iterator[Part]:
-    """What follow-up asks the ledger before it asks the hospital, of 35 days and of the year; alarms; daily jobs."""
-    now, model = rooms.clock(), rooms.models[VENTILATION]
-    for said, since in (("35 days", now - timedelta(days=35)), ("a year", began)):
-        due = Due(store, tenant.id, since=since, over=now - timedelta(hours=6))
-        yield Part(f"follow-up, {said}: patients counted", due.count)
-        yield Part(f"follow-up, {said}: patients streamed", lambda due=due: sum(1 for _ in due.patients()))  # type: ignore[misc]
-
-    def opened() -> None:
-        due = Due(store, tenant.id, since=now - timedelta(days=35), over=now - timedelta(hours=6))
-        for patient, _ in zip(due.patients(), range(READ), strict=False):
-            due.of(patient)
-
-    yield Part(f"follow-up, 35 days: of {READ} patients everything due", opened)
-    yield Part("drift: alarms listed", lambda: Alarms(store, clock=rooms.clock).listed(tenant.id))
-    asked = carding.question(rooms, tenant, VENTILATION)
-    zone = words.zone_of(tenant.time_zone)
-    yield Part("job: a model card's figures measured", lambda: rooms.measures.take(asked, zone))
-    told_until(rooms, tenant)
-    (what,) = (one for one in watch_cli.subjects(rooms, tenant) if one.model == model.name)
-    yield Part("job: watch, a day", lambda: go(watch_cli.memory(rooms), what, now))

@@ -13,14 +13,14 @@ from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import RowMapping, and_, insert, or_, select
+from sqlalchemy import RowMapping, insert, literal, select, tuple_
 
 from governance import rows
 from governance.errors import LedgerRefusal
 from governance.keys import Pseudonym
 from governance.ledger import NOBODY, Ledger
 from governance.store import Store
-from governance.tables import audit
+from governance.tables import Instant, audit
 
 KINDS: Final = frozenset(
     {
@@ -136,7 +136,8 @@ class AuditTrail:
         wanted += [a.at >= since] if since else []
         wanted += [a.at < until] if until else []
         while True:
-            after = [] if last is None else [or_(a.at > last.at, and_(a.at == last.at, a.id > last.id))]
+            place = None if last is None else tuple_(literal(last.at, Instant), literal(last.id))
+            after = [] if place is None else [tuple_(a.at, a.id) > place]  # a row of an index, which OR is not
             query = select(audit).where(*wanted, *after).order_by(a.at, a.id).limit(PAGE)
             with self._store.reading() as connection:
                 found = [_entry(row) for row in connection.execute(query).mappings()]

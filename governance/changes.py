@@ -95,6 +95,28 @@ class Changes:
             return connection.scalar(select(func.count()).select_from(changes)) or 0
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What a walk along the log found: how many lines, the last digest, and whether nothing is wrong with any."""
+
+    count: int = 0
+    last: str = ""
+    sound: bool = True
+
+
+def walked(lines: Iterable[Change], head: str = "") -> Chain:
+    """The log from its first line to its last, one line held at a time; `faults` says what is wrong where it is not
+    sound. `head` is as there.
+    """
+    count, before, met, sound = 0, None, not head, True
+    for line in lines:
+        follows = ORIGIN if before is None else before.digest
+        sound = sound and line.number == count + 1 and line.previous == follows and line.sealed() == line.digest
+        met = met or line.digest == head
+        count, before = count + 1, line
+    return Chain(count, "" if before is None else before.digest, sound and met)
+
+
 def faults(lines: Iterable[Change], head: str = "") -> tuple[str, ...]:
     """What is wrong with the log, a sentence for each line concerned; () for a sound one.
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, literal_column, select
 
 from governance.keys import Pseudonym
 from governance.store import Store
 from governance.tables import Instant, assessments, outcomes, predictions, referrals
 from inference.assessment import TROPONIN, VENTILATION
 
-PAGE: Final = 500  # patients at a time
+PAGE: Final = 5000  # patients at a time, of whom a pseudonym is held
 MODELS: Final = (VENTILATION, TROPONIN)
 USUAL: Final = (6, 12, 24)  # hours of the models' outcomes
 LONGEST: Final = 72  # what any other number of hours is held for
@@ -49,7 +49,8 @@ class Due:
 
     def patients(self) -> Iterator[Pseudonym]:
         """Everybody about whom something is due, each once, in no order that means anything."""
-        last, p = "", assessments.c.pseudonym
+        # not as the index by patient has it: a walk along that one meets the whole ledger, and this the span alone
+        last, p = "", assessments.c.pseudonym.concat(literal_column("''"))
         while True:
             query = self._open(p).where(p > last).group_by(p).order_by(p).limit(PAGE)
             with self._store.reading() as connection:

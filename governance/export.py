@@ -29,7 +29,7 @@ from governance.store import Store
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
-PAGE: Final = 20_000  # rows in memory
+PAGE: Final = 10_000  # rows in memory
 LEFT_OUT: Final = frozenset({"user_pseudonym", "reviewer", "hook_instance", "summary_digest", "tenant"})
 OWN: Final = (  # tables with a tenant, by their name in the export
     ("answers", tables.assessments),

@@ -25,6 +25,7 @@ ASSESSED: Final = "assessed"
 ORDINALS: Final = 2**22  # more than there are days in the calendar
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+Whole = NDArray[np.int32]
 Floats = NDArray[np.float64]
 _traits: Final = attrgetter(*TRAITS)
 
@@ -59,11 +60,11 @@ class Answers:
     probability or NEVER; `profile` counts the combinations of traits up, which stand in `profiles`.
     """
 
-    patient: Ints
-    day: Ints
+    patient: Whole
+    day: Whole
     said: Floats
     yes: Bools
-    profile: Ints
+    profile: Whole
     profiles: tuple[tuple[str, ...], ...]
 
     def where(self, some: Bools) -> Answers:
@@ -74,15 +75,17 @@ class Answers:
     def by(self, trait: str) -> Mapping[str, Answers]:
         """The answers of each value of a trait."""
         place = TRAITS.index(trait)
-        values = [traits[place] for traits in self.profiles]
-        each = {value: np.array([other == value for other in values]) for value in values}
+        values = np.array([traits[place] for traits in self.profiles], dtype=object)
+        each = {value: values == value for value in dict.fromkeys(values)}
         parts = {value: self.where(of[self.profile]) for value, of in each.items()}
         return {value: part for value, part in parts.items() if len(part.said)}
 
     def days(self) -> Days:
         """Their patient-days, patients counted anew."""
-        _, first, patient = np.unique(self.patient, return_index=True, return_inverse=True)
-        keys, place = np.unique(patient * ORDINALS + self.day, return_inverse=True)
+        first, patient = _counted(self.patient)
+        each = patient * np.int64(ORDINALS) + self.day
+        keys = np.unique(each)
+        place = np.searchsorted(keys, each)  # np.unique's own inverse holds twice as much
         positive, top, followed = np.zeros(len(keys), bool), *np.full((2, len(keys)), NEVER)
         positive[place[self.yes]] = True
         np.maximum.at(top, place, self.said)
@@ -94,7 +97,7 @@ class Answers:
             followed=followed,
             answer_patient=patient,
             answer=self.said,
-            traits=tuple(self.profiles[each] for each in self.profile[first]),
+            traits=tuple(self.profiles[of] for of in self.profile[first]),
             dates=tuple(date.fromordinal(int(each)) for each in np.unique(self.day)),
             early=0,
             unknown=0,
@@ -104,10 +107,18 @@ class Answers:
     def cases(self) -> Answers:
         """Calibration's cases: the first answer of each patient-day with a probability between 0 and 1."""
         stands = self.where((self.said > 0.0) & (self.said < 1.0))
-        _, first = np.unique(stands.patient * ORDINALS + stands.day, return_index=True)
+        _, first = np.unique(stands.patient * np.int64(ORDINALS) + stands.day, return_index=True)
         some = np.zeros(len(stands.said), bool)
         some[first] = True
         return stands.where(some)
+
+
+def _counted(patient: Whole) -> tuple[Ints, Ints]:
+    """Where each patient comes first, and each answer's patient, counted anew in the order of their numbers."""
+    places = np.full(int(patient.max(initial=-1)) + 1, -1, np.int64)
+    places[patient[::-1]] = np.arange(len(patient) - 1, -1, -1)  # of several, the last written is the first that came
+    there = places >= 0
+    return places[there], (np.cumsum(there) - 1)[patient]
 
 
 class Gathering:
@@ -118,7 +129,7 @@ class Gathering:
         self._counted: Counter[str] = Counter()
         self._whose: dict[str, int] = {}
         self._profiles: dict[tuple[str, ...], int] = {}
-        self._patient, self._day, self._profile = array("q"), array("q"), array("q")
+        self._patient, self._day, self._profile = array("i"), array("i"), array("i")
         self._said, self._yes = array("d"), array("b")
 
     def add(self, row: Labelled) -> None:
@@ -135,7 +146,7 @@ class Gathering:
 
     def answers(self) -> Answers:
         """What was gathered, as columns."""
-        whole = (np.array(each, np.int64) for each in (self._patient, self._day, self._profile))
+        whole = (np.array(each, np.int32) for each in (self._patient, self._day, self._profile))
         patient, day, profile = whole
         said, yes = np.array(self._said, float), np.array(self._yes, bool)
         return Answers(patient, day, said, yes, profile, tuple(self._profiles))

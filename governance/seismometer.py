@@ -22,7 +22,7 @@ from governance.outcomes import NO, YES, Labelled
 from governance.tables import TRAITS
 
 VERSION: Final = "0.5"  # of seismometer, whose layout this is
-AT_ONCE: Final = 50_000  # rows in memory
+AT_ONCE: Final = 10_000  # rows in memory
 TIME: Final = pa.timestamp("ns")
 PREDICTIONS: Final = pa.schema(
     [

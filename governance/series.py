@@ -7,6 +7,7 @@ or the chart's run length would be counted in hours.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -70,46 +71,71 @@ def weekly(rows: Iterable[Labelled], zone: tzinfo, threshold: float, *, until: d
 
 
 class _Units:
-    """Each unit's share of a week's patient-days; patients without a known unit are in none, and in the whole."""
+    """Each unit's share of a week's patient-days; patients without a known unit are in none, and in the whole.
+
+    Rows come oldest first: of a week that is over the counts are held, and no patient.
+    """
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
-        self._found: dict[date, dict[tuple[str, date], str]] = {}  # by week: the last unit of a patient-day
+        self._counted: dict[date, Counter[str]] = {}  # of weeks that are over
+        self._week = date.min
+        self._found: dict[tuple[str, date], str] = {}  # of the week that goes on: the last unit of a patient-day
 
     def add(self, row: Labelled) -> None:
         day = row.as_of.astimezone(self._zone).date()
         week = day - timedelta(days=day.weekday())
-        self._found.setdefault(week, {})[row.pseudonym, day] = row.care_unit
+        if week < self._week:
+            raise ValueError("weeks are counted oldest first")
+        if week > self._week:
+            self._close()
+            self._week, self._found = week, {}
+        self._found[row.pseudonym, day] = row.care_unit
 
     def weeks(self, until: date) -> list[date]:
-        return [week for week in sorted(self._found) if week + timedelta(days=7) <= until]
+        self._close()
+        return [week for week in sorted(self._counted) if week + timedelta(days=7) <= until]
 
     def shares(self, until: date) -> dict[str, tuple[Sample, ...]]:
-        counted = {week: Counter(self._found[week].values()) for week in self.weeks(until)}
+        counted = {week: self._counted[week] for week in self.weeks(until)}
         units = sorted({unit for each in counted.values() for unit in each if unit})
         return {
             unit: tuple(Sample(week, each[unit], each.total()) for week, each in counted.items()) for unit in units
         }
 
+    def _close(self) -> None:
+        """Count the week as it is by now; until another begins its patients stay, as more of it may come."""
+        if self._found:
+            self._counted[self._week] = Counter(self._found.values())
+
 
 class Cases:
-    """Calibration's cases as rows stream by, oldest first, as they are read."""
+    """Calibration's cases as rows stream by, oldest first, as they are read: three numbers each are held."""
 
     def __init__(self, zone: tzinfo) -> None:
         self._zone = zone
-        self._found: dict[tuple[str, date], Case] = {}
+        self._day, self._seen = date.min, set[str]()  # who has a case on the day that goes on
+        self._days, self._risks, self._happened = array("i"), array("d"), array("b")
 
     def add(self, row: Labelled) -> None:
         """Take a patient-day's first settled answer that stands."""
-        risk, key = row.probability, (row.pseudonym, row.as_of.astimezone(self._zone).date())
-        if row.label not in (YES, NO) or row.status != ASSESSED or risk is None or key in self._found:
+        risk, day = row.probability, row.as_of.astimezone(self._zone).date()
+        if day < self._day:
+            raise ValueError("cases are taken oldest first")
+        if day > self._day:
+            self._day, self._seen = day, set()
+        if row.label not in (YES, NO) or row.status != ASSESSED or risk is None or row.pseudonym in self._seen:
             return
         if 0.0 < risk < 1.0:
-            self._found[key] = Case(key[1], risk, row.label == YES)
+            self._seen.add(row.pseudonym)
+            self._days.append(day.toordinal())
+            self._risks.append(risk)
+            self._happened.append(row.label == YES)
 
     def found(self) -> tuple[Case, ...]:
         """The cases, in the order they came."""
-        return tuple(self._found.values())
+        told = zip(self._days, self._risks, self._happened, strict=True)
+        return tuple(Case(date.fromordinal(day), risk, bool(happened)) for day, risk, happened in told)
 
 
 def cases(rows: Iterable[Labelled], zone: tzinfo) -> tuple[Case, ...]:

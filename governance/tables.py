@@ -1,8 +1,8 @@
 """The ledger's tables, as SQLAlchemy sees them; `migrations/` makes them, and a test holds the two together.
 
-Everything but `ephemera` only ever grows: triggers in both databases refuse UPDATE and DELETE, but for what names a
-patient who is in `erasures` (governance.erasure). What would name a patient or a user is a keyed pseudonym; what
-follow-up and recall need is sealed (`governance.keys`).
+Everything but `ephemera` and `waiting` only ever grows: triggers in both databases refuse UPDATE and DELETE, but for
+what names a patient who is in `erasures` (governance.erasure). What would name a patient or a user is a keyed
+pseudonym; what follow-up and recall need is sealed (`governance.keys`).
 Times are UTC with their zone, in both databases.
 """
 
@@ -240,6 +240,20 @@ referrals = Table(
     Column("referred_at", Instant, nullable=False),
 )
 
+# What waits now. A list, not a record: the database puts a row on it with the prediction that was doubted or the
+# referral, and takes it off with what settles it (migration 0020), so that a page need not look through all that was.
+waiting = Table(
+    "waiting",
+    metadata,
+    _assessment(primary_key=True),
+    Column("outcome", String(60), primary_key=True),
+    Column("why", String(20), primary_key=True),  # "doubted" by the model, or "referred" by a rule
+    Column("tenant", String(100), nullable=False),
+    Column("model", String(60), nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Index("ix_waiting_by_moment", "tenant", "as_of", "assessment_id"),
+)
+
 # The change log: every line names the one before by its digest, so that none can be changed, dropped or moved.
 changes = Table(
     "changes",
@@ -349,7 +363,7 @@ alarm_answers = Table(
     Column("decision", String(100), nullable=False),  # a code
 )
 
-# Short-lived state of all workers (webapp.sessions): the one table that forgets.
+# Short-lived state of all workers (webapp.sessions): forgets by time.
 ephemera = Table(
     "ephemera",
     metadata,
@@ -360,4 +374,4 @@ ephemera = Table(
     Index("ix_ephemera_by_end", "expires_at"),
 )
 
-APPEND_ONLY: Final = tuple(name for name in metadata.tables if name != "ephemera")
+APPEND_ONLY: Final = tuple(name for name in metadata.tables if name not in ("ephemera", "waiting"))

@@ -2,30 +2,31 @@
 
 An answer waits until each of its outcomes is settled: an indeterminate one by a rule or a person, a referred one by
 a person alone. Referrals are kept once, for ever; that they wait no longer is told by the review in `outcomes`.
+The database keeps the list of what waits beside the ledger, so a page reads what waits, however much did before.
 Refuses a referral without a reason's code. Names nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, literal, select, tuple_, union
+from sqlalchemy import ColumnElement, Select, case, exists, func, literal, select, tuple_
 
 from governance import rows
 from governance.due import MODELS, settled
 from governance.keys import Pseudonym
 from governance.outcomes import REVIEW
 from governance.store import Store
-from governance.tables import Instant, assessments, outcomes, predictions, referrals
-from inference.assessment import Status
+from governance.tables import Instant, assessments, outcomes, predictions, referrals, waiting
 
 Span = tuple[datetime | None, datetime | None]
 """Answers about moments from the first and before the second; None is without an end."""
 
 ALWAYS: Final[Span] = (None, None)
+DOUBTED: Final = "doubted"  # why an answer is on the list, where no rule referred it
 _ONCE: Final = ("assessment_id", "outcome")
 
 
@@ -83,33 +84,29 @@ class WaitingList:
         self, tenant: str, span: Span, *, after: tuple[datetime, str] | None = None, most: int = 50
     ) -> tuple[Waiting, ...]:
         """What waits at `tenant` of answers in `span`, oldest first, `after` that moment and id."""
-        a = assessments.c
-        place = tuple_(a.as_of, a.id)
+        w, a = waiting.c, assessments.c
+        place = tuple_(w.as_of, w.assessment_id)
         later = [] if after is None else [place > tuple_(literal(after[0], Instant), literal(after[1]))]
-        first = [
-            select(part.where(*later).order_by(a.as_of, a.id).limit(most).subquery().c.id)
-            for part in _parts(tenant, span)
-        ]
-        either = union(*first).subquery()
-        columns = (a.id, a.pseudonym, a.model, a.as_of, a.status, a.reason)
-        query = select(*columns).join_from(assessments, either, either.c.id == a.id)
-        return self._found(query.order_by(a.as_of, a.id).limit(most))
+        first = _waiting(tenant, *_within(span), *later).order_by(w.as_of, w.assessment_id).limit(most).subquery()
+        query = select(*_shown(a)).join_from(assessments, first, first.c.assessment_id == a.id)
+        return self._found(query.order_by(a.as_of, a.id))
 
     def one(self, tenant: str, assessment_id: str) -> Waiting | None:
         """The answer of that id, if it waits at `tenant`, however old it is."""
         if not rows.is_identifier(assessment_id):
             return None
-        a = assessments.c
-        query = _waiting(tenant, ALWAYS, a.id, a.pseudonym, a.model, a.as_of, a.status, a.reason)
-        found = self._found(query.where(a.id == assessment_id))
+        w, a = waiting.c, assessments.c
+        its = _waiting(tenant, w.assessment_id == assessment_id).subquery()
+        found = self._found(select(*_shown(a)).join_from(assessments, its, its.c.assessment_id == a.id))
         return found[0] if found else None
 
     def counts(self, tenant: str, cut: datetime) -> tuple[int, int]:
         """How many answers about moments before `cut` wait, and how many of those since."""
-        old = func.sum(case((assessments.c.as_of < literal(cut, Instant), 1), else_=0))
+        every = _waiting(tenant).subquery()
+        old = func.sum(case((every.c.as_of < literal(cut, Instant), 1), else_=0))
         with self._store.reading() as connection:
-            older, every = connection.execute(_waiting(tenant, ALWAYS, old, func.count())).one()
-        return int(older or 0), every - int(older or 0)
+            older, many = connection.execute(select(old, func.count()).select_from(every)).one()
+        return int(older or 0), many - int(older or 0)
 
     def open(self, assessment_id: str) -> tuple[tuple[str, int], ...]:
         """The outcomes of an answer that no person has settled, each with its hours, the shortest first."""
@@ -135,33 +132,26 @@ class WaitingList:
         )  # fmt: skip
 
 
-def _parts(tenant: str, span: Span) -> Iterator[Select[Any]]:
-    """What waits by model, and by a rule that could not settle it: each in the order of an index, so that a page ends
-    where it is full and not where the ledger does.
-    """
-    a, r = assessments.c, referrals.c
-    for model in MODELS:
-        doubted = select(a.id, a.as_of).where(a.tenant == tenant, a.model == model, *_within(span))
-        yield doubted.where(a.status == Status.INDETERMINATE.value, unsettled())
-    told = select(a.id, a.as_of).join_from(referrals, assessments, r.assessment_id == a.id)
-    wanted = (a.tenant == tenant, a.model.in_(MODELS), ~reviewed(r.assessment_id, r.outcome))
-    yield told.where(*wanted, *_within(span)).distinct()
+def _shown(a: Any) -> tuple[Any, ...]:
+    return a.id, a.pseudonym, a.model, a.as_of, a.status, a.reason
 
 
 def _within(span: Span) -> list[ColumnElement[bool]]:
     since, until = span
-    a = assessments.c
-    return [*([a.as_of >= since] if since else []), *([a.as_of < until] if until else [])]
+    w = waiting.c
+    return [*([w.as_of >= since] if since else []), *([w.as_of < until] if until else [])]
 
 
-def _waiting(tenant: str, span: Span, *columns: Any) -> Select[Any]:
-    a, r = assessments.c, referrals.c
-    # the models are named so that the index by tenant, model, status and moment serves
-    wanted = [a.tenant == tenant, a.model.in_(MODELS), *_within(span)]
-    doubted = select(a.id).where(*wanted, a.status == Status.INDETERMINATE.value, unsettled())
-    told = select(r.assessment_id).where(~reviewed(r.assessment_id, r.outcome))
-    either = union(doubted, told).subquery()
-    return select(*columns).join_from(assessments, either, either.c.id == a.id).where(*wanted)
+def _waiting(tenant: str, *wanted: ColumnElement[bool]) -> Select[Any]:
+    """The answers on the list, each once, by moment and id.
+
+    What settles a row takes it off; what was settled by another writer at the same instant is left out here.
+    """
+    w, o = waiting.c, outcomes.c
+    settled = exists().where(o.assessment_id == w.assessment_id, o.outcome == w.outcome)
+    waits = case((w.why == DOUBTED, ~settled), else_=~reviewed(w.assessment_id, w.outcome))
+    query = select(w.as_of, w.assessment_id).where(w.tenant == tenant, w.model.in_(MODELS), *wanted, waits)
+    return query.group_by(w.as_of, w.assessment_id)
 
 
 def unsettled() -> ColumnElement[bool]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ from ehr.errors import UnknownIssuer
 from ehr.tenants import Tenant
 from governance import brake
 from governance.approvals import Approver, SiteGates, read_approvers, read_gates, sign
-from governance.changes import Change, faults
+from governance.changes import Change, faults, walked
 from governance.errors import GateRefusal, GovernanceError
 from governance.readings import Reading
 from governance.weighing import Memory, weigh
@@ -148,15 +149,13 @@ def list_lines(tenant: str, raw: bool) -> None:
 @with_appcontext
 def verify(head: str, path: Path | None) -> None:
     """Prove the chain: name each line that was changed, dropped or moved. Exit status 1 if any was."""
-    lines = list(here().changes.lines()) if path is None else _lines(path)
-    wrong = faults(lines, head)
-    for fault in wrong:
-        click.echo(fault, err=True)
-    if wrong:
+    lines = here().changes.lines if path is None else partial(_lines, path)
+    chain = walked(lines(), head)
+    if not chain.sound:
+        for fault in faults(lines(), head):
+            click.echo(fault, err=True)
         raise SystemExit(1)
-    click.echo(
-        f"{len(lines)} lines, each as it was written; last digest {lines[-1].digest if lines else 'none'}"
-    )
+    click.echo(f"{chain.count} lines, each as it was written; last digest {chain.last or 'none'}")
 
 
 def weighed(rooms: Rooms, tenant: Tenant) -> tuple[Reading, ...]:
@@ -182,13 +181,12 @@ def _said(reading: Reading) -> str:
     return f"{reading.tenant} {name} {reading.version}: {reading.state.value}; missing: {lacking}"
 
 
-def _lines(path: Path) -> list[Change]:
+def _lines(path: Path) -> Iterator[Change]:
     """The lines of a file. Raises ClickException naming the one that cannot be read."""
-    found = []
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            line = Change(**json.loads(text))
-            found.append(replace(line, at=datetime.fromisoformat(str(line.at))))
-        except (ValueError, TypeError):
-            raise click.ClickException(f"row {number} of {path.name} is no line of a change log") from None
-    return found
+    with path.open(encoding="utf-8") as file:
+        for number, text in enumerate(file, 1):
+            try:
+                line = Change(**json.loads(text))
+                yield replace(line, at=datetime.fromisoformat(str(line.at)))
+            except (ValueError, TypeError):
+                raise click.ClickException(f"row {number} of {path.name} is no line of a change log") from None

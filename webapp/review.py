@@ -19,7 +19,7 @@ from governance.equity import AUDITED
 from governance.errors import ReviewRefusal
 from governance.review import Review
 from governance.weeks import Week
-from webapp import equity_view, handout, limits, review_page, reviewing, visits, words
+from webapp import equity_view, limits, review_page, reviewing, visits, words
 from webapp.errors import FormRefused
 from webapp.rooms import Rooms, here
 from webapp.words import say
@@ -97,7 +97,7 @@ def week_pdf(site: str, week: str) -> Response:
     limits.within(rooms, "papers", reader.visit)
     kept = _kept(rooms, reader.tenant, week)
     _note(rooms, reader, "printed")
-    answer = make_response(handout.sheets(review_page.paper(rooms, reader.tenant, kept)))
+    answer = make_response(review_page.printed(rooms, review_page.paper(rooms, reader.tenant, kept)))
     answer.mimetype = "application/pdf"
     answer.headers["Content-Disposition"] = f'inline; filename="ordertime-review-{kept.week.name}.pdf"'
     return answer

@@ -45,6 +45,7 @@ def make(site: str, week: str) -> None:
         try:
             kept = reviewing.made(rooms, tenant, Week.read(week) if week else reviewing.latest(rooms, tenant))
             carding.kept_up(rooms, tenant)
+            review_page.drawn(rooms, tenant, kept)
         except ReviewRefusal as refusal:
             click.echo(f"{tenant.id}: {refusal}", err=True)
             wrong = 1
@@ -133,6 +134,7 @@ def decide(site: str, week: str, files: tuple[Path, ...]) -> None:
         raise click.ClickException(str(error)) from None
     click.echo(f"line {line.number} of the change log: {line.modification}\n  by {line.author}; digest {line.digest}")
     click.echo(f"  {line.impact}")
+    review_page.drawn(rooms, tenant, kept)
 
 
 @equity.command("run")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from flask import render_template
+import hashlib
+from base64 import b64decode, b64encode
+from contextlib import suppress
+from typing import Final
+
+from flask import current_app, render_template
 
 from ehr.tenants import Tenant
 from governance.decisions import IMPACT, KINDS, Decided
@@ -11,7 +16,11 @@ from webapp import handout, review_view, reviewing, words
 from webapp.report import Section
 from webapp.review_view import ReviewView
 from webapp.rooms import Rooms
+from webapp.sessions import VaultUnavailable
 from webapp.words import say
+
+HELD: Final = 92 * 86_400.0  # seconds that a drawn paper is held: a quarter
+PART: Final = 40_000  # bytes of it in one place of the vault
 
 
 def view(rooms: Rooms, tenant: Tenant, kept: Review) -> ReviewView:
@@ -23,6 +32,39 @@ def view(rooms: Rooms, tenant: Tenant, kept: Review) -> ReviewView:
 def paper(rooms: Rooms, tenant: Tenant, kept: Review) -> str:
     """The review as HTML that paper is made of."""
     return render_template("review_paper.html", view=view(rooms, tenant, kept), say=say)
+
+
+def printed(rooms: Rooms, html: str) -> bytes:
+    """The paper as PDF. Drawing ten sheets takes a second of processor, so what was drawn is held, sealed, for as long
+    as its words and its style are the same to the letter. Raises PrintingUnavailable.
+    """
+    style = (handout.STATIC / "review.css").read_text(encoding="utf-8")
+    key = hashlib.sha256(f"{style}\0{html}".encode()).hexdigest()
+    held = _held(rooms, key)
+    if held is not None:
+        return held
+    made = handout.sheets(html)
+    parts = [made[start : start + PART] for start in range(0, len(made), PART)]
+    for number, part in enumerate(parts):
+        rooms.vault.put("paper", f"{key}|{number}", {"pdf": b64encode(part).decode()}, HELD)
+    rooms.vault.put("paper", key, {"parts": len(parts)}, HELD)  # last: a reader never finds half of it
+    return made
+
+
+def _held(rooms: Rooms, key: str) -> bytes | None:
+    """The paper of that digest, whole; None where it is not held, or no more."""
+    head = rooms.vault.get("paper", key)
+    parts = [] if head is None else [rooms.vault.get("paper", f"{key}|{number}") for number in range(head["parts"])]
+    whole = [b64decode(part["pdf"]) for part in parts if part is not None]
+    return b"".join(whole) if parts and len(whole) == len(parts) else None
+
+
+def drawn(rooms: Rooms, tenant: Tenant, kept: Review) -> None:
+    """Draw the paper of a review, for who made or decided it: nobody waits for it then. Where it cannot be drawn or
+    held now, its page tries when it is asked for.
+    """
+    with current_app.test_request_context(), suppress(handout.PrintingUnavailable, VaultUnavailable):
+        printed(rooms, paper(rooms, tenant, kept))
 
 
 def alone(html: str) -> str:

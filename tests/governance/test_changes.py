@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
+from weakref import WeakSet
 
 import pytest
 
-from governance.changes import ORIGIN, Change, Changes, faults
+from governance.changes import NOT_YET, ORIGIN, Chain, Change, Changes, faults, walked
 from governance.errors import LedgerRefusal
 from governance.store import Store
 
@@ -115,3 +116,50 @@ def test_tampering_past_the_triggers_in_the_database_itself_is_found(
         raw.execute("DROP TRIGGER changes_refuses_update")
         raw.execute("UPDATE changes SET impact = 'none' WHERE number = 3")
     assert faults(log.lines()) == ("line 3 was changed: its text does not have its digest",)
+
+
+def tampered(lines: list[Change]) -> Iterator[list[Change]]:
+    """A log of four lines in every way it can be wrong."""
+    yield lines[1:]
+    yield [lines[0], *lines[2:]]
+    yield [lines[0], lines[2], lines[1], lines[3]]
+    yield [lines[0], replace(lines[2], number=2), replace(lines[1], number=3), lines[3]]
+    yield [*lines[:2], replace(lines[2], impact="none"), lines[3]]
+    forged = replace(lines[1], impact="none at all")
+    yield [lines[0], replace(forged, digest=forged.sealed()), *lines[2:]]
+
+
+def test_a_walk_finds_the_same_logs_unsound(log: Changes) -> None:
+    lines = written(log)
+    assert walked(log.lines()) == Chain(4, lines[-1].digest, sound=True)
+    assert walked([]) == Chain()
+    assert walked(lines, head=lines[1].digest).sound
+    assert not walked(lines[:-1], head=lines[-1].digest).sound
+    for wrong in tampered(lines):
+        assert faults(wrong)
+        assert not walked(wrong).sound
+
+
+class Seen(Change):
+    """A line of which it can be told whether anybody still holds it."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_a_walk_does_not_hold_the_log() -> None:
+    alive: WeakSet[Seen] = WeakSet()
+    most = 0
+
+    def read() -> Iterator[Change]:
+        nonlocal most
+        before = ORIGIN
+        for number in range(1, 301):
+            line = Seen("north", "state", "gate weigh", "m", "p", "i", number, NOT_YET, before)
+            line = replace(line, digest=line.sealed())
+            alive.add(line)
+            before = line.digest
+            yield line
+            most = max(most, len(alive))
+
+    assert walked(read()).sound
+    assert most <= 3

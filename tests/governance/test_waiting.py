@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from governance import due
 from governance.due import Due
@@ -13,10 +17,10 @@ from governance.errors import LedgerRefusal
 from governance.keys import Pseudonym
 from governance.ledger import Ledger
 from governance.outcomes import Outcome, Outcomes
-from governance.store import Store
+from governance.store import Store, migrate, open_store, roll_back
 from governance.waiting import ALWAYS, Referral, WaitingList
 from inference.assessment import Phrase, State, Status
-from tests.governance.answers import NOON, answer
+from tests.governance.answers import NOON, SECRET, answer
 
 HOUR = timedelta(hours=1)
 REVIEWER = Pseudonym("ab" * 32)
@@ -126,3 +130,106 @@ def test_the_list_is_of_one_tenant_oldest_first_and_turns_its_pages(ledger: Ledg
 def test_a_referral_says_why_by_a_code(ledger: Ledger, store: Store) -> None:
     with pytest.raises(LedgerRefusal, match="reason"):
         waiting(store).refer([Referral(said(ledger), "ventilation-6h", "")])
+
+
+# What waits, from the ledger alone: the list is held to it.
+DEFINED = """
+SELECT a.id FROM assessments a JOIN predictions p ON p.assessment_id = a.id
+WHERE a.status = 'indeterminate' AND p.probability IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM outcomes o WHERE o.assessment_id = a.id AND o.outcome = p.outcome)
+UNION SELECT r.assessment_id FROM referrals r WHERE NOT EXISTS (
+    SELECT 1 FROM outcomes o WHERE o.assessment_id = r.assessment_id AND o.outcome = r.outcome AND o.source = 'review')
+"""
+
+
+def defined(store: Store) -> list[str]:
+    with store.reading() as connection:
+        return sorted(connection.scalars(text(DEFINED)))
+
+
+def rows_on_the_list(store: Store) -> int:
+    with store.reading() as connection:
+        return int(connection.scalar(text("SELECT count(*) FROM waiting")) or 0)
+
+
+def happens(ledger: Ledger, store: Store, seed: int) -> None:
+    """Answers, doubted or not, that rules and persons settle and refer in any order, some of them twice."""
+    rng = random.Random(seed)
+    keys = [
+        (doubted if rng.random() < 0.6 else said)(ledger, f"p{n % 4}", as_of=NOON - n * HOUR) for n in range(12)
+    ]
+    for _ in range(40):
+        key, outcome = rng.choice(keys), rng.choice(("ventilation-6h", "ventilation-24h"))
+        deed = rng.random()
+        if deed < 0.4:
+            settle(store, key, outcome)
+        elif deed < 0.6:
+            settle(store, key, outcome, source="review", reviewer=REVIEWER)
+        else:
+            waiting(store).refer([Referral(key, outcome, "transferred")])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_list_is_what_the_ledger_says_whatever_happened_in_whatever_order(
+    ledger: Ledger, store: Store, seed: int
+) -> None:
+    happens(ledger, store, seed)
+    waits = defined(store)
+    assert 0 < len(waits) < 12
+    assert sorted(each.assessment_id for each in waiting(store).page("north", ALWAYS)) == waits
+    assert sum(waiting(store).counts("north", NOON - 5 * HOUR)) == len(waits)
+    assert all(waiting(store).one("north", key) for key in waits)
+    while waits:
+        for outcome, _ in waiting(store).open(waits[0]):
+            settle(store, waits[0], outcome, source="review", reviewer=REVIEWER)
+        waits = waits[1:]
+    assert defined(store) == []
+    assert waiting(store).page("north", ALWAYS) == ()
+    assert rows_on_the_list(store) == 0  # what waits no longer is not read again
+
+
+def test_a_ledger_from_before_the_list_has_one_when_it_is_migrated(ledger: Ledger, store: Store) -> None:
+    happens(ledger, store, 4)
+    before, many = listed(store, most=99), rows_on_the_list(store)
+    assert before
+    roll_back(store, "0019_waiting")
+    migrate(store)
+    assert (listed(store, most=99), rows_on_the_list(store)) == (before, many)
+    settle(store, before[0], "ventilation-6h", source="review", reviewer=REVIEWER)
+    settle(store, before[0], "ventilation-24h", source="review", reviewer=REVIEWER)
+    assert before[0] not in listed(store)
+
+
+def test_what_two_writers_settle_and_refer_at_one_instant_is_not_shown(ledger: Ledger, store: Store) -> None:
+    """The row may stay on the list where neither writer saw the other: the ledger says that it is settled."""
+    key = said(ledger)
+    settle(store, key, "ventilation-6h", source="review", reviewer=REVIEWER)
+    with store.writing() as connection:
+        row = "INSERT INTO waiting SELECT id, 'ventilation-6h', 'referred', tenant, model, as_of FROM assessments"
+        connection.execute(text(row))
+    assert listed(store) == []
+    assert waiting(store).one("north", key) is None
+
+
+def test_two_who_settle_the_same_answers_in_opposite_orders_do_not_wait_for_one_another(postgres_url: str) -> None:
+    store = open_store(postgres_url)
+    migrate(store)
+    ledger = Ledger(store, SECRET, clock=lambda: NOON)
+    keys = [doubted(ledger, f"p{n}") for n in range(2)]
+    outcomes, both = Outcomes(store, clock=lambda: NOON + 48 * HOUR), Barrier(2, timeout=20)
+
+    def settles(who: tuple[list[str], dict[str, Any]]) -> None:
+        order, how = who
+        with store.writing() as connection:
+            for key in order:
+                for outcome in ("ventilation-6h", "ventilation-24h"):
+                    told = Outcome(key, outcome, "no", known_at=NOON + 40 * HOUR, **how)
+                    assert outcomes._keep(connection, told)
+                both.wait()
+
+    person = {"source": "review", "reviewer": REVIEWER}
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(settles, [(keys, {}), (keys[::-1], person)]))
+    assert listed(store) == []
+    assert rows_on_the_list(store) == 0
+    store.close()

@@ -18,6 +18,7 @@ from ehr.tenants import Tenants
 from governance.changes import faults
 from tests.webapp.house import APP, visit_of
 from tests.webapp.reviewed import SITE, Reviewed, reviewed
+from webapp import handout, review_page, reviewing
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,31 @@ def test_the_paper_has_the_same_words_and_is_tagged(house: Reviewed) -> None:
     assert f"Weekly review, {house.week.name}" in text
     assert "For named reviewers only" in text
     assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
+
+
+def test_the_paper_is_drawn_by_the_job_and_again_where_a_word_of_it_differs(
+    house: Reviewed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    sheets = handout.sheets
+    monkeypatch.setattr(handout, "sheets", lambda html: drawn.append(html) or sheets(html))
+    answer = seen(house, f"/review/{SITE}/{house.week.name}.pdf")
+    assert answer.get_data().startswith(b"%PDF")
+    assert drawn == []
+    rooms, (tenant,) = house.house.rooms, house.house.rooms.tenants
+    kept = reviewing.reviews(rooms).last(SITE, house.week)
+    assert kept is not None
+    with house.house.app.test_request_context():
+        html = review_page.paper(rooms, tenant, kept)
+        assert review_page.printed(rooms, html) == answer.get_data()
+        other = review_page.printed(rooms, html.replace("Not decided yet", "Decided"))
+        assert review_page.printed(rooms, html.replace("Not decided yet", "Decided")) == other
+        monkeypatch.setattr(review_page, "PART", 1_000)  # a long paper lies in many places
+        third = review_page.printed(rooms, html.replace("Not decided yet", "Undecided"))
+        assert review_page.printed(rooms, html.replace("Not decided yet", "Undecided")) == third
+        assert len(third) > 10_000
+    assert len(drawn) == 2
+    assert "Decided" in PdfReader(io.BytesIO(other)).pages[0].extract_text()
 
 
 def test_the_way_to_the_reviews_is_shown_to_reviewers_alone(house: Reviewed) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0022_erasure"
-down_revision = "0019_waiting"
+down_revision = "0020_waiting_list"
 branch_labels = None
 depends_on = None
 
