@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -58,6 +59,10 @@ class Ward:
         with ThreadPoolExecutor(len(bodies)) as pool:
             return [summary for found in pool.map(self._call, bodies) for summary in found]
 
+    def again(self, body: dict[str, Any]) -> int:
+        """The same question in every word, as another event of the client: how many cards say it."""
+        return sum("suspended" in said for said in self._call(body | {"hookInstance": str(uuid.uuid4())}))
+
     def _call(self, body: dict[str, Any]) -> list[str]:
         bearer = {"Authorization": f"Bearer {self.house.token(PATH)}"}
         answer = httpx.post(f"http://127.0.0.1:{self.port}{PATH}", json=body, headers=bearer, timeout=60)
@@ -111,7 +116,8 @@ def test_one_card_a_user_and_day_from_whichever_worker_and_never_none(ward: Ward
 
 def test_a_card_minutes_before_midnight_silences_no_card_of_the_new_day(ward: Ward) -> None:
     ward.move(0, 23, 58)
-    assert ward.told(USERS[0], PATIENTS[:1]) == 1
+    body = ward.house.asked(PATIENTS[0], authorised=False)
+    assert ward.again(body) == 1
     ward.move(1, 0, 1)  # of the same patient, within the quiet minutes: a repeat in words, and due all the same
-    assert ward.told(USERS[0], PATIENTS[:1]) == 1
-    assert ward.told(USERS[0], PATIENTS[:1]) == 0
+    assert ward.again(body) == 1
+    assert ward.again(body) == 0

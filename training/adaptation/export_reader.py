@@ -154,11 +154,13 @@ def stays_of(
                 end + by,
                 onset and onset + by,
                 onset is not None or not unclear,
-                *(
-                    tuple((since + by, until + by) for since, until in hours if start <= since < end)
-                    for hours in (kept, open_hours)
-                ),
+                reviewed=_of_stay(kept, start, end, by),
+                unknowable=_of_stay(open_hours, start, end, by),
             )
+
+
+def _of_stay(hours: Sequence[Hours], start: datetime, end: datetime, by: timedelta) -> tuple[Hours, ...]:
+    return tuple((since + by, until + by) for since, until in hours if start <= since < end)
 
 
 def reviewed(record: Record, without: Sequence[Hours], found: Found) -> tuple[Record, list[Hours]]:
