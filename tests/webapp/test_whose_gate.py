@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 import tomllib
 
 import pytest
@@ -17,6 +18,13 @@ from tests.webapp.test_decided import GATE, Governed, governed, url  # noqa: F40
 
 UNIT = f"{GATE}/medical"
 STOP = ("gate", "suspend", SITE, VENTILATION, "--sentence", "The monitor counts high.", "--as", "Ada", "--key")
+
+
+def stop(governed: Governed) -> None:  # noqa: F811
+    """Ada stops the model; what is signed afterwards is of a later second, as approvals are dated."""
+    done = governed.run(*STOP, str(governed.folder / "Ada.key"))
+    assert done.exit_code == 0, done.output
+    time.sleep(1.1)
 
 
 def lines_of(text: str) -> str:
@@ -105,8 +113,7 @@ def test_a_site_that_shows_nothing_comes_back_where_no_gate_speaks_and_says_by_w
     path = house.rooms.settings.gates / f"{SITE}.toml"
     path.write_text(written(Gate(SITE, VENTILATION, "ventilation-24h", version, 0.2, "medical")))
     governed.weigh()
-    done = governed.run(*STOP, str(governed.folder / "Ada.key"))
-    assert done.exit_code == 0, done.output
+    stop(governed)
     governed.weigh()
     elsewhere = "Every other unit, and patients whose unit is not known: no gate"
     for text in governed.get(f"/gate/{SITE}"):
@@ -133,8 +140,7 @@ def test_without_any_gate_the_page_gives_the_lines_of_one_that_can_end_a_suspens
 ) -> None:
     path = governed.house.rooms.settings.gates / f"{SITE}.toml"
     path.write_text("")
-    done = governed.run(*STOP, str(governed.folder / "Ada.key"))
-    assert done.exit_code == 0, done.output
+    stop(governed)
     governed.weigh()
     for text in governed.get(f"/gate/{SITE}"):
         assert "no gate was ever weighed that could end it" in text
