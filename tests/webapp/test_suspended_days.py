@@ -87,7 +87,7 @@ def places(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 def ward(places: dict[str, str], tmp_path: Path) -> Iterator[Ward]:
     ahead = tmp_path / "ahead"
     ahead.write_text("0", encoding="ascii")
-    for house in standing(tmp_path):
+    for house in standing(tmp_path, quiet_minutes=5):
         store = open_store(places["DATABASE_URL"])
         migrate(store)
         ada = Approver("Ada", "CMIO", key_of("Ada").public_key(), frozenset({"*"}))
