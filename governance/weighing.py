@@ -30,6 +30,7 @@ from governance.outcomes import Labelled, Outcomes
 from governance.patient_days import Days, days_of
 from governance.readings import Reading, Readings, holds
 from governance.resolutions import IN_FORCE, Resolution
+from governance.speaker import speaker
 from inference.assessment import State
 
 UNSHOWN: Final = frozenset({State.SILENT.value, State.SUSPENDED.value})
@@ -70,11 +71,13 @@ def _weighed(
     since = last.since if last is not None and same else now
     ordered = memory.readings.resolutions.suspension(tenant, gate.model)
     stands = holds(ordered, last)
+    if last is None:  # a new gate takes over from what spoke for its unit
+        stands = speaker(memory.readings, tenant, gate.model, gate.outcome, gate.care_unit, asked).stands
     if ordered is not None and stands:  # people suspended it, at once and whatever it was
         before, since, same = State.SUSPENDED, ordered.at, True
     approvals = site.approved[gate.digest]
     live = before is State.ACTIVE
-    suspended = since if before is State.SUSPENDED else None
+    suspended = since if before is State.SUSPENDED else ordered.at if ordered is not None else None
     days = days_of(_rows(memory.outcomes, gate, tenant, live, suspended, now), zone)
     found = figures(days, gate.threshold, smallest=gate.smallest)
     short = left_while_live(gate, found) if live else missing_to_open(gate, found)

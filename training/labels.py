@@ -6,7 +6,7 @@ hour either way: it is too late to act on and is reported apart.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import log, nan
 from typing import Final, NamedTuple
 
@@ -43,12 +43,25 @@ class Trend(NamedTuple):
     aim: float  # log ng/L of the draw that is forecast
 
 
-def ventilation(stay: Stay, moment: Moment) -> Ventilated:
-    """Whether ventilation starts after `moment`; discharge or death without it counts as not ventilated."""
+def ventilation(stay: Stay, moment: Moment) -> Ventilated | None:
+    """Whether ventilation starts after `moment`; discharge or death without it counts as not ventilated. None where a
+    person says that it cannot be known: what the chart says or leaves out is no label there.
+    """
+    if _not_to_be_known(stay, moment.chart.as_of):
+        return None
     if stay.onset is None:
         return Ventilated((False,) * len(HORIZONS), False)
     wait = stay.onset - moment.chart.as_of
     return Ventilated(tuple(GAP < wait <= timedelta(hours=hours) for hours in HORIZONS), wait <= GAP)
+
+
+def _not_to_be_known(stay: Stay, as_of: datetime) -> bool:
+    """Whether the label of `as_of` depends on hours of which it cannot be known; a beginning before them settles it."""
+    until = as_of + timedelta(hours=HORIZONS[-1])
+    return any(
+        as_of < end and start < until and not (stay.onset is not None and as_of < stay.onset <= start)
+        for start, end in stay.unknowable
+    )
 
 
 def troponin(stay: Stay, moment: Moment) -> Trend | None:

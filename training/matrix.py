@@ -129,6 +129,8 @@ def joined(parts: list[Table]) -> Table:
 def _ventilation_rows(stay: Stay, layout: Layout) -> Iterator[dict[str, Any]]:
     for moment in ventilation_moments(stay):
         label = labels.ventilation(stay, moment)
+        if label is None:
+            continue
         scored = {"news2": _points(news2(moment.chart)), "rox": _points(rox(moment.chart))}
         onset = NOT if stay.onset is None else np.float32((stay.onset - moment.chart.as_of) / HOUR)
         yield _row(stay, moment, layout) | {

@@ -17,7 +17,7 @@ from ehr.errors import EhrError, UnknownIssuer
 from ehr.tenants import Tenant
 from governance.errors import GovernanceError
 from governance.forecasts import NARROW, WIDE, Record
-from webapp import board_view, boarding
+from webapp import board_view, boarding, unlooked
 from webapp.backend import OutOfTime
 from webapp.boarding import AVERAGE, ON, RISK, UNREAD, Seen
 from webapp.exporting import Exported
@@ -48,7 +48,7 @@ def board(site: str, group: str, files: tuple[Path, ...], name: str) -> None:
 
     Exit status: 0 every unit was looked at, 75 the hospital is not done with an export (run again), 1 a fault.
     """
-    rooms, left = here(), False
+    rooms, left, faults = here(), False, list[str]()
     if group and files:
         raise click.ClickException("--group and --file are two ways to read a unit; give one")
     try:
@@ -60,9 +60,16 @@ def board(site: str, group: str, files: tuple[Path, ...], name: str) -> None:
                 click.echo(f"{unit.id}: the hospital is not done; run again, which goes on where this ended", err=True)
                 left = True
                 continue
+            except EhrError as fault:  # the other units have their own
+                unlooked.failed(rooms, tenant.id, unit.id, fault)
+                faults.append(str(fault))
+                continue
+            unlooked.looked(rooms, tenant.id, unit.id)
             click.echo("\n".join(_said(rooms, tenant, unit, seen)))
     except (UnknownIssuer, EhrError, GovernanceError) as error:
         raise click.ClickException(str(error)) from None
+    if faults:
+        raise click.ClickException("; ".join(dict.fromkeys(faults)))
     if left:
         raise SystemExit(RUN_AGAIN)
 

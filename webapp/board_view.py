@@ -92,6 +92,9 @@ class Told:
     bad_lines: int = 0
     export_cut: bool = False
     days: int = 90
+    export_since: datetime | None = None  # of an export that the hospital is still at
+    failed_at: datetime | None = None  # of a look that failed after this one
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,7 @@ def _unit(told: Told, site_id: str, now: datetime, zone: tzinfo) -> UnitView:
         state_code="suspended" if told.state is State.SUSPENDED else "silent",
         have=say("en", "board.have", in_use=counts["ventilated"], owned=told.owned) if looked else "",
         short_title=say("en", "board.column-short", owned=told.owned),
-        needs=tuple(_need(each, zone) for each in told.needs) if showing else (),
+        needs=tuple(_need(each, told.at or now, zone) for each in told.needs) if showing else (),
         rests=_rests(told, counts) if showing and told.needs else "",
         no_needs=_no_needs(told, counts) if looked and showing and not told.needs else "",
         records=tuple(_record(each, told.days) for each in told.records),
@@ -162,7 +165,7 @@ def _unit(told: Told, site_id: str, now: datetime, zone: tzinfo) -> UnitView:
         risk_title=say("en", "board.column-risk", hours=told.hours) if ranked else "",
         patients=tuple(_patient(each, ranked) for each in ordered),
         ventilated=tuple(_on(each, zone) for each in told.patients if each.counted == "ventilated"),
-        notices=_notices(told),
+        notices=(*_since(told, zone), *_notices(told)),
     )
 
 
@@ -186,9 +189,9 @@ def _rank(each: Patient, ranked: bool) -> tuple[float, float]:
     return -1.0 if risk is None else risk, -1.0 if each.news2 is None else each.news2
 
 
-def _need(each: Need, zone: tzinfo) -> tuple[str, ...]:
+def _need(each: Need, at: datetime, zone: tzinfo) -> tuple[str, ...]:
     return (
-        say("en", "board.when", hours=f"{each.hours:g}", at=f"{each.due.astimezone(zone):%H:%M}"),
+        say("en", "board.when", hours=f"{each.hours:g}", at=words.clock(each.due, zone, at)),
         f"{each.mean:.1f}",
         say("en", "board.range", low=each.narrow[0], high=each.narrow[1]),
         say("en", "board.range", low=each.wide[0], high=each.wide[1]),
@@ -265,6 +268,17 @@ def _on(each: Patient, zone: tzinfo) -> tuple[str, ...]:
 
 def _who(each: Patient) -> tuple[str, str]:
     return each.name or say("en", "board.unnamed"), each.record_number
+
+
+def _since(told: Told, zone: tzinfo) -> tuple[str, ...]:
+    """Why there is no newer look than this one."""
+    said = []
+    if told.failed_at is not None:
+        at = words.moment(told.failed_at, zone)
+        said.append(say("en", "board.failed", at=at, fault=_fault(told.fault)))
+    if told.export_since is not None:
+        said.append(say("en", "board.exporting", at=words.moment(told.export_since, zone)))
+    return tuple(said)
 
 
 def _notices(told: Told) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from ehr.tenants import Tenant
 from governance import forecasts
 from governance.forecasts import NARROW, WIDE, Forecast, Record
 from inference.assessment import VENTILATION, State
-from webapp import audit, board_view, boarding, standing, visits, words
+from webapp import audit, board_view, boarding, standing, unlooked, visits, words
 from webapp.board_view import Did, Need, Patient, Told
 from webapp.boarding import Row
 from webapp.errors import FormRefused
@@ -61,6 +61,7 @@ def _told(rooms: Rooms, tenant: Tenant, unit: UnitPolicy, look: boarding.Kept | 
     model, now = rooms.models[VENTILATION], rooms.clock()
     records = rooms.forecasts.records(tenant.id, unit.id, now, version=model.version)
     at, rows, head = look if look is not None else (None, (), {})
+    since = unlooked.why(rooms, tenant.id, unit.id)
     made = rooms.forecasts.of_look(tenant.id, unit.id, at) if at is not None else ()
     by_unit = {
         kind: standing.at_site(rooms.readings, tenant, model.name, model.version, (model.outcomes[-1], kind), now)
@@ -85,6 +86,9 @@ def _told(rooms: Rooms, tenant: Tenant, unit: UnitPolicy, look: boarding.Kept | 
         bad_lines=int(head.get("bad_lines", 0)),
         export_cut=bool(head.get("export_cut", False)),
         days=forecasts.WINDOW.days,
+        export_since=since.export_since,
+        failed_at=since.failed_at,
+        fault=since.fault,
     )
 
 

@@ -70,8 +70,9 @@ def follow_up(tenant: str, since: datetime | None, limit: int, minutes: float) -
 @click.option(
     "--procedures",
     is_flag=True,
-    help="Only what persons found of ventilation, its beginnings and hours without one, as Procedures for the folder "
-    "of a bulk export (FILE is Procedure-labels.ndjson): `python -m training adapt` reads them. Names patients.",
+    help="Only what persons found of ventilation, its beginnings, hours without one and hours of which it cannot be "
+    "known, as Procedures for the folder of a bulk export (FILE is Procedure-labels.ndjson): `python -m training "
+    "adapt` reads them. Names patients.",
 )
 @with_appcontext
 def export(out: Path, tenant: str, since: datetime | None, procedures: bool) -> None:
@@ -89,7 +90,8 @@ def export(out: Path, tenant: str, since: datetime | None, procedures: bool) -> 
     except (data.LabelsError, GovernanceError) as error:
         raise click.ClickException(str(error)) from None
     no_row = ", ".join(f"{label} {count}" for label, count in sorted(told.no_row.items())) or "none"
-    said = f"{told.beginnings} beginnings and {told.without_one} answers without one in {out}, which names patients"
+    without = f"{told.without_one} answers without one and {told.not_to_be_known} that cannot be known"
+    said = f"{told.beginnings} beginnings, {without} in {out}, which names patients"
     click.echo(f"{said}; labels without a row: {no_row}", err=True)
     if told.unreadable:
         raise click.ClickException(f"{told.unreadable} labels are of patients who cannot be opened with this secret")

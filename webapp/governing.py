@@ -11,9 +11,10 @@ from flask import Blueprint, Flask, Response, make_response, render_template
 
 from ehr.errors import NotFound, UnknownIssuer
 from ehr.tenants import Tenant
+from governance.approvals import written
 from governance.history import Past, by_week
 from governance.readings import Reading
-from webapp import deciding, gate_view, history_view, standing, suspended, words
+from webapp import deciding, gate_view, history_view, speaker_view, standing, suspended, words
 from webapp.rooms import Rooms, here
 from webapp.words import say
 
@@ -43,11 +44,22 @@ def gate(site: str) -> Response:
         if made.gate not in names
     ]
     ungated = [_ungated(rooms, tenant, name) for name, found in weighed.items() if not found]
-    return make_response(
-        render_template(
-            "gate.html", site=tenant.name, gates=views, ungated=ungated, others=others, say=say
-        )
-    )
+    speakers = [_speakers(rooms, tenant, name, zone) for name in weighed]
+    told = {"gates": views, "ungated": ungated, "speakers": speakers, "others": others}
+    return make_response(render_template("gate.html", site=tenant.name, **told, say=say))
+
+
+def _speakers(rooms: Rooms, tenant: Tenant, model: str, zone: tzinfo) -> speaker_view.SpeakerView:
+    """Which gate speaks for which unit, of the headline's gates: those that the doors go by."""
+    known, policy, now = rooms.models[model], tenant.models[model], rooms.clock()
+    headline = known.outcomes[-1]
+    units = sorted({"", *(unit for of, unit in rooms.readings.gates(tenant.id, model) if of == headline)})
+    told = []
+    for unit in units:
+        speaks = standing.of_unit(rooms.readings, tenant, model, headline, unit)
+        told.append((unit, speaks, standing.state(policy.state, speaks, known.version, now)))
+    new = written(deciding.new(rooms, tenant, f"{model}/{headline}", policy.threshold))
+    return speaker_view.view(tenant.id, model, policy.state, told, new, zone)
 
 
 def _readings(rooms: Rooms, tenant: Tenant, model: str) -> list[Reading]:
@@ -101,8 +113,7 @@ def _ungated(rooms: Rooms, tenant: Tenant, model: str) -> str:
     known = rooms.models[model]
     gate, now = (known.outcomes[-1], ""), rooms.clock()
     state = standing.at_site(rooms.readings, tenant, model, known.version, gate, now)
-    told = say(
-        "en", "gate.ungated", model=say("en", f"models.{model}.name"), state=say("en", f"states.{state.value}.short")
-    )
     made = standing.suspension(rooms.readings, tenant, model, gate)
-    return told if made is None else f"{told} {suspended.gate(made, words.zone_of(tenant.time_zone))}"
+    return say(
+        "en", "gate.ungated", model=say("en", f"models.{model}.name"), state=say("en", f"states.{state.value}.short")
+    ) + ("" if made is None else f" {suspended.brief(made, words.zone_of(tenant.time_zone))}")

@@ -18,12 +18,13 @@ from flask.cli import AppGroup, with_appcontext
 from ehr.errors import UnknownIssuer
 from ehr.tenants import Tenant
 from governance import brake
-from governance.approvals import Approver, SiteGates, read_approvers, read_gates, sign
+from governance.approvals import Approver, SiteGates, read_approvers, sign
 from governance.changes import Change, faults, walked
 from governance.errors import GateRefusal, GovernanceError
+from governance.gate import Gate
 from governance.readings import Reading
 from governance.weighing import Memory, weigh
-from webapp import words
+from webapp import deciding, words
 from webapp.rooms import Rooms, here
 
 gate = AppGroup("gate", help="Whether a model may answer here.")
@@ -80,15 +81,9 @@ def sign_one(site: str, name: str, approver: str, private: Path, threshold: floa
     rooms = here()
     try:
         own = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private.read_text().strip()))
-        found = next((one for one in _gates(rooms, site).gates if one.name == name), None)
+        found = _to_sign(rooms, site, name, threshold)
     except (ValueError, GateRefusal) as error:
         raise click.ClickException(str(error)) from None
-    if found is None:
-        raise click.ClickException(f"{site} has no gate '{name}'")
-    if threshold is not None:
-        if not 0 < threshold < 1:
-            raise click.ClickException("a threshold is a share between 0 and 1, such as 0.25")
-        found = replace(found, threshold=threshold)
     click.echo(sign(found, approver, rooms.clock().replace(microsecond=0), own))
 
 
@@ -166,8 +161,27 @@ def weighed(rooms: Rooms, tenant: Tenant) -> tuple[Reading, ...]:
     return weigh(memory, _gates(rooms, tenant.id), asked, tenant=tenant.id, zone=zone, clock=rooms.clock)
 
 
+def _to_sign(rooms: Rooms, site: str, name: str, threshold: float | None) -> Gate:
+    """The gate as it is signed: as the file has it, or as its page writes it. Raises GateRefusal."""
+    if threshold is not None and not 0 < threshold < 1:
+        raise GateRefusal("a threshold is a share between 0 and 1, such as 0.25")
+    gates = _gates(rooms, site)
+    found = deciding.configured(gates, name)
+    if found is not None:
+        return found if threshold is None else replace(found, threshold=threshold)
+    try:
+        tenant = rooms.tenants.by_id(site)
+    except UnknownIssuer:
+        raise GateRefusal(f"no site '{site}' is configured here") from None
+    if threshold is None:
+        raise GateRefusal(f"{site} has no gate '{name}'; with --threshold a new one is signed, as its page writes it")
+    if lacking := deciding.unknown(rooms, tenant, name, gates):
+        raise GateRefusal(f"{site} can have no gate '{name}': {lacking}")
+    return deciding.new(rooms, tenant, name, threshold)
+
+
 def _gates(rooms: Rooms, site: str) -> SiteGates:
-    return read_gates(rooms.settings.gates / f"{site}.toml", site, _approvers(rooms), rooms.clock())
+    return deciding.site_gates(rooms, site)
 
 
 def _approvers(rooms: Rooms) -> Mapping[str, Approver]:

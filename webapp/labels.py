@@ -2,9 +2,9 @@
 
 Two forms. The pseudonymous one (JSON Lines or Parquet) names nobody and holds every label that stands, a person's
 before a rule's. The other is a file for a FHIR bulk export's folder, which `python -m training adapt` reads with the
-rest: what persons found of ventilation, its beginnings and the hours in which there was none, as Procedures of the
-hospital's own patients. It names patients, as the export does, and is readable by its owner only. Both are written
-whole or not at all.
+rest: what persons found of ventilation, its beginnings, the hours in which there was none and those of which it cannot
+be known, as Procedures of the hospital's own patients. It names patients, as the export does, and is readable by its
+owner only. Both are written whole or not at all.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from ehr.labels import NOT_DONE, began, began_not
+from ehr.labels import NO_STATEMENT, NOT_DONE, began, began_not, not_to_be_known
 from governance.errors import GovernanceError, UnknownAssessment
 from governance.ledger import Ledger
-from governance.outcomes import EARLY, NO, REVIEW, YES, Labelled, Outcomes
+from governance.outcomes import NO, REVIEW, UNKNOWN, Labelled, Outcomes
 from inference.assessment import VENTILATION
 
 BATCH: Final = 10_000
@@ -48,10 +48,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What went into a file of Procedures: beginnings, and answers without one; what has no row there, by label."""
+    """What went into a file of Procedures: beginnings, answers without one, and those of which it cannot be known; what
+    has no row there, by model.
+    """
 
     beginnings: int
     without_one: int
+    not_to_be_known: int
     no_row: Mapping[str, int]
     unreadable: int
 
@@ -82,27 +85,28 @@ def export(labels: Iterable[Told], out: Path) -> int:
 def procedures(labels: Iterable[Told], ledger: Ledger, out: Path) -> Found:
     """Write what persons found of ventilation to `out` (Procedure*.ndjson). Raises LabelsError.
 
-    Of one answer a beginning counts, else the longest of its hours without one. What cannot be known has no row, and
-    the next troponin has none either: the workshop reads the draws themselves.
+    Of one answer a beginning counts, else the longest of its hours without one, else the longest of which a person says
+    that it cannot be known: the workshop leaves those out, which the chart's own silence would else call a "no". The
+    next troponin has no row: the workshop reads the draws themselves.
     """
     if not out.name.startswith("Procedure") or out.suffix != ".ndjson":
         raise LabelsError(f"{out.name}: call it Procedure-labels.ndjson, in the folder of the bulk export")
-    no_row, begun, without = Counter[str](), dict[str, datetime](), dict[str, Labelled]()
+    no_row, begun = Counter[str](), dict[str, datetime]()
+    longest: dict[str, dict[str, Labelled]] = {NO: {}, UNKNOWN: {}}  # by label and answer
     for told in labels:
         label = told.label
         if label.source != REVIEW:
             continue
-        if told.model != VENTILATION or label.label not in (YES, EARLY, NO):
-            no_row[label.label if told.model == VENTILATION else told.model] += 1
-        elif label.label == NO:
-            before = without.get(label.assessment_id)
-            without[label.assessment_id] = label if before is None or label.hours > before.hours else before
+        if told.model != VENTILATION:
+            no_row[told.model] += 1
+        elif label.label in longest:
+            before = longest[label.label].get(label.assessment_id)
+            if before is None or label.hours > before.hours:
+                longest[label.label][label.assessment_id] = label
         elif label.happened_at is not None:
             begun[label.assessment_id] = label.happened_at
-    yes = [(key, moment, None) for key, moment in begun.items()]
-    no = [(k, w.as_of, w.as_of + timedelta(hours=w.hours)) for k, w in without.items() if k not in begun]
     rows, lost = dict[str, dict[str, Any]](), 0
-    for key, start, end in (*yes, *no):
+    for key in {**begun, **longest[NO], **longest[UNKNOWN]}:
         try:
             patient = ledger.follow_up(key).patient
         except UnknownAssessment:  # erased: whose it was is not here any more
@@ -111,11 +115,24 @@ def procedures(labels: Iterable[Told], ledger: Ledger, out: Path) -> Found:
         except GovernanceError:
             lost += 1
             continue
-        row = began(patient, start) if end is None else began_not(patient, start, end)
+        row = _procedure(patient, begun.get(key), longest[NO].get(key), longest[UNKNOWN].get(key))
         rows[row["id"]] = row
     _whole(out, lambda draft: draft.write_text("".join(f"{json.dumps(row)}\n" for row in rows.values())))
-    count = sum(row["status"] == NOT_DONE for row in rows.values())
-    return Found(len(rows) - count, count, dict(no_row), lost)
+    no, unknown = (sum(row["status"] == each for row in rows.values()) for each in (NOT_DONE, NO_STATEMENT))
+    return Found(len(rows) - no - unknown, no, unknown, dict(no_row), lost)
+
+
+def _procedure(
+    patient: str, begun: datetime | None, without: Labelled | None, unknown: Labelled | None
+) -> dict[str, Any]:
+    """The row of one answer, of what is known of it."""
+    if begun is not None:
+        return began(patient, begun)
+    hours = without or unknown
+    if hours is None:
+        raise ValueError("an answer without a label has no row")
+    write = not_to_be_known if without is None else began_not
+    return write(patient, hours.as_of, hours.as_of + timedelta(hours=hours.hours))
 
 
 def _row(told: Told) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from ehr.errors import TenantError, UnknownIssuer
 from ehr.tenants import Tenant
 from governance import decisions
 from governance.decisions import KINDS, Decision
-from governance.errors import GovernanceError, ReviewRefusal
+from governance.errors import GateRefusal, GovernanceError, ReviewRefusal
 from governance.review import Review
 from governance.weeks import Week
-from webapp import carding, handout, review_page, reviewing
+from webapp import carding, deciding, handout, review_page, reviewing
 from webapp.rooms import Rooms, here
 
 review = AppGroup("review", help="The weekly review: put together, read, signed, decided.")
@@ -104,6 +104,7 @@ def sign(
     model = model or gate.partition("/")[0]
     if model and model not in tenant.models:
         raise click.ClickException(f"'{model}' is none of the models: {', '.join(tenant.models)}")
+    _can_be(rooms, tenant, gate)
     try:
         own = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private.read_text().strip()))
         kept = _there(rooms, tenant, week)
@@ -129,6 +130,7 @@ def decide(site: str, week: str, files: tuple[Path, ...]) -> None:
         signed = decisions.read(path.read_text(encoding="utf-8") for path in files)
         kept, approvers = _there(rooms, tenant, week), reviewing.approvers(rooms)
         decision, signatures = decisions.verified(signed, kept, approvers, rooms.clock())
+        _can_be(rooms, tenant, decision.gate)
         _, line = reviewing.decisions(rooms).record(decision, signatures, tenant.review.roles)
     except (UnicodeDecodeError, GovernanceError) as error:
         raise click.ClickException(str(error)) from None
@@ -157,6 +159,18 @@ def _sites(rooms: Rooms, name: str) -> list[Tenant]:
         return [rooms.tenants.by_id(name)] if name else list(rooms.tenants)
     except (TenantError, UnknownIssuer):
         raise click.ClickException(f"no site '{name}' is configured here") from None
+
+
+def _can_be(rooms: Rooms, tenant: Tenant, gate: str) -> None:
+    """Raises ClickException for a gate that no line of configuration could ever make."""
+    if not gate:
+        return
+    try:
+        gates = deciding.site_gates(rooms, tenant.id)
+    except GateRefusal:
+        gates = deciding.NO_GATES
+    if lacking := deciding.unknown(rooms, tenant, gate, gates):
+        raise click.ClickException(f"{tenant.id} can have no gate '{gate}': {lacking}")
 
 
 def _kept(rooms: Rooms, tenant: Tenant, week: str) -> Review | None:

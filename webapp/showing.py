@@ -1,6 +1,7 @@
 """From an answer to the card that is sent: made, offered with, held back when it would say nothing new, kept.
 
-Whatever becomes of it stands in the ledger before it is sent. A patient's own view gets no clinician's card.
+Whatever becomes of it stands in the ledger before it is sent. A patient's own view gets no clinician's card. That a
+model is suspended is said once a user and day, in whichever worker, and that once is never held back as a repeat.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from ehr.records import Reading
 from ehr.site import Tenant
 from ehr.standing import standing
 from governance.entries import CARD_LATE, SUSPENSION_SAID, LastCard, Repeat
-from inference.assessment import State
+from inference.assessment import State, Status
 from webapp import cards, repeats, suggestions, words
 from webapp.consult import Consultation
 from webapp.rooms import Rooms
 
 NOTHING_NEW = "nothing new"
 NOTHING_TO_ADVISE = "nothing to advise"
+BEING_SAID = 30.0  # seconds in which one worker says that a model is suspended: then the ledger's word counts
 
 
 class Shown(NamedTuple):
@@ -48,7 +50,8 @@ def shown(
     offered = suggestions.suggested(
         found.assessment, found.policy, wishes, orders, zone, lambda: str(uuid4())
     )
-    told = suspension_said(rooms, tenant, asked.user, found)
+    speaks = found.policy.state is State.SUSPENDED and found.assessment.status is not Status.EXCLUDED
+    saying = speaks and asked.for_clinician and suspension_due(rooms, tenant, asked.user, found.assessment.model)
     card = cards.card(
         found.assessment,
         state=found.policy.state,
@@ -56,7 +59,7 @@ def shown(
         warn_at=found.policy.warn_at,
         critical_at=found.policy.critical_at,
         say_insufficient=found.policy.say_insufficient,
-        suspension_said=told,
+        suspension_said=speaks and not saying,
         suspension=found.suspension,
         link_url=f"{rooms.settings.public_url}/launch",
         app_context=None if "no-app-context" in tenant.quirks else found.id,
@@ -88,28 +91,31 @@ def shown(
         hook=asked.hook,
         indicator=card["indicator"],
         since=rooms.clock() - timedelta(minutes=wishes.quiet_minutes),
-        said_already=lambda last: _repeat(last, found, card["indicator"], tenant),
+        said_already=lambda last: None if saying else _repeat(last, found, card["indicator"], tenant),
         suggestions=[each.kept for each in offered],
     )
     if said:
         return Shown((), "repeat", found.id)
-    if found.policy.state is State.SUSPENDED and not told:
+    if saying:
         rooms.ledger.event(SUSPENSION_SAID, assessment=found.id, user=asked.user)
     return Shown((card,), "card", found.id)
 
 
-def suspension_said(rooms: Rooms, tenant: Tenant, user: str, found: Consultation) -> bool:
-    """Whether this user has heard today, by the site's calendar, that this model is suspended; a nobody never has."""
-    if found.policy.state is not State.SUSPENDED or not user:
-        return False
-    midnight = (
-        rooms.clock()
-        .astimezone(words.zone_of(tenant.time_zone))
-        .replace(hour=0, minute=0, second=0, microsecond=0)
-    )
-    return rooms.ledger.told(
-        SUSPENSION_SAID, tenant=tenant.id, user=user, model=found.assessment.model, since=midnight
-    )
+def suspension_due(rooms: Rooms, tenant: Tenant, user: str, model: str) -> bool:
+    """Whether this user is to hear now that `model` is suspended: not yet today, by the site's calendar, and no other
+    worker is saying it to them. A nobody, whom nothing tells from another nobody, hears it each time.
+    """
+    if not user:
+        return True
+    today = rooms.clock().astimezone(words.zone_of(tenant.time_zone))
+    midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def told() -> bool:
+        return rooms.ledger.told(SUSPENSION_SAID, tenant=tenant.id, user=user, model=model, since=midnight)
+
+    whose = "|".join([tenant.id, model, today.date().isoformat(), user])
+    # Asked again behind the mark: who left an earlier one has said it by now, or failed and never will.
+    return not told() and rooms.vault.once(SUSPENSION_SAID, whose, BEING_SAID) and not told()
 
 
 def too_late(rooms: Rooms, what: Shown) -> None:

@@ -271,7 +271,9 @@ def _weighed(export: Export, reading: Any, before: Any) -> dict[str, Any]:
         rows = rows[(rows.state == "active") & (rows.as_of >= since)]
     else:
         rows = rows[rows.state.isin(["silent", "suspended"])]
-        rows = rows[rows.as_of >= before.since] if state == "suspended" else rows
+        ordered = body["suspension"]
+        since = before.since if state == "suspended" else ordered and pd.Timestamp(ordered["at"])
+        rows = rows[rows.as_of >= since] if since else rows
     days = patient_days(rows)
     reached = np.concatenate([days.followed[days.positive], days.top])
     some = reached[reached >= 0]

@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def two_workers(house: House, folder: Path, *options: str, **told: str) -> Iterator[int]:
+def two_workers(
+    house: House, folder: Path, *options: str, app: str = "wsgi:app", **told: str
+) -> Iterator[int]:
     """The port they listen on, at once: a call waits until a worker is warm. `told` is more of the environment."""
     port = free_port()
     environment = {
@@ -31,7 +33,7 @@ def two_workers(house: House, folder: Path, *options: str, **told: str) -> Itera
     } | told
     command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "-b", f"127.0.0.1:{port}"]
     server = subprocess.Popen(
-        [*command, *options, "wsgi:app"],
+        [*command, *options, app],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.DEVNULL,

@@ -18,9 +18,10 @@ from werkzeug.serving import make_server
 from demo.patients import STORIES
 from ehr.tenants import Tenants
 from tests.demo.standing_hospital import Quiet
-from tests.webapp.house import APP, House, standing
-from webapp import boarding, exporting
+from tests.webapp.house import APP, House, standing, visit_of
+from webapp import boarding, exporting, unlooked
 from webapp.boarding import Kept
+from webapp.unlooked import Unlooked
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +209,30 @@ def test_an_export_that_the_hospital_gave_up_is_said_and_deleted(house: House) -
     assert asked(house, "DELETE", "/_export/") == 1
     looked(house)
     assert asked(house, "GET", "$export") == 2
+
+
+def test_the_page_says_that_an_export_is_awaited_or_failed_until_there_is_a_newer_look(house: House) -> None:
+    looked(house)
+    house.weather("throttle", match="/fhir/_export", times=1, retry_after=str(int(exporting.MOST_SECONDS)))
+    failed(house, 75)
+    awaited, fault = unlooked.why(house.rooms, "demo", "monitored"), "export could not be used"
+    assert awaited.export_since is not None
+    assert "preparing a newer export since" in page(house)
+    looked(house)
+    assert unlooked.why(house.rooms, "demo", "monitored") == Unlooked()
+    house.weather("error", match="/fhir/_export", status=500, times=1)
+    failed(house)
+    assert "A newer look was tried" in page(house)
+    assert fault in page(house)
+    looked(house)
+    assert "A newer look was tried" not in page(house)
+    assert "preparing a newer export" not in page(house)
+
+
+def page(house: House) -> str:
+    """The board, as somebody reads it who has opened the app from a chart."""
+    browser, address = house.launched("sepsis", user="Practitioner/okafor")
+    return str(browser.get(f"/board/demo?visit={visit_of(address)}", base_url=APP).get_data(as_text=True))
 
 
 def test_a_hospital_that_does_not_export_is_said(house: House) -> None:

@@ -51,6 +51,11 @@ UNITS = {
     "shown": [unit(State.DEMONSTRATION), unit(State.ACTIVE, "Stroke unit")],
     "silent": [unit(State.SILENT)],
     "suspended": [unit(State.SUSPENDED)],
+    "failed-and-waiting": [
+        unit(State.ACTIVE, failed_at=NOW - timedelta(minutes=40), fault="ExportFailed"),
+        unit(State.ACTIVE, "Stroke unit", export_since=NOW - timedelta(minutes=9), export_cut=True),
+    ],
+    "empty": [unit(State.ACTIVE, at=NOW, patients=(), others=0, bad_lines=0)],
     "nobody-looked": [unit(State.ACTIVE, at=None, patients=(), needs=(), records=())],
 }
 
@@ -80,6 +85,20 @@ def test_a_number_the_model_does_not_stand_behind_says_so_beside_it() -> None:
     doubted = next(line for line in found.patients if line[0].startswith("Maximiliane"))
     assert doubted[2].replace("\u00a0", " ") == "7 % (6–8 %), indeterminate"
     assert doubted[-1] == "The model does not stand behind this number. The members disagree."
+
+
+def test_an_hour_of_another_day_says_which() -> None:
+    found = board_view.view("North General", "north", UNITS["shown"], NOW, UTC).units[0]
+    assert [line[0].replace("\u00a0", " ") for line in found.needs] == [
+        "in 8 h, 21:00", "in 12 h, 26 Nov 01:00", "in 24 h, 26 Nov 13:00",
+    ]  # fmt: skip
+
+
+def test_why_there_is_no_newer_look_stands_first() -> None:
+    failed, waiting = board_view.view("North General", "north", UNITS["failed-and-waiting"], NOW, UTC).units
+    assert failed.notices[0].startswith("A newer look was tried 25 Nov 2026")
+    assert "the hospital's export could not be used" in failed.notices[0]
+    assert waiting.notices[0].startswith("The hospital has been preparing a newer export since 25 Nov 2026")
 
 
 @pytest.fixture(params=[400, 1280])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,32 +14,13 @@ from joserfc.jwk import ECKey, RSAKey
 from ehr.tenants import Tenants
 from inference.assessment import VENTILATION
 from tests.ehr.peer import signed
-from tests.webapp.house import APP, House, standing
-from tests.webapp.wired import Caller, cards, refused, wired
+from tests.webapp.house import APP, House
+from tests.webapp.wired import Caller, cards, refused
 
+pytestmark = pytest.mark.usefixtures("fair")
 SICK = "pneumonia-worsening"
 SERVICE = f"/cds-services/{VENTILATION}"
 FEEDBACK = f"{SERVICE}/feedback"
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    yield from standing(tmp_path_factory.mktemp("house"))
-
-
-@pytest.fixture(scope="module")
-def caller(house: House) -> Iterator[Caller]:
-    with wired(house) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def _fair(house: House) -> Iterator[None]:
-    tenants = house.rooms.tenants
-    yield
-    house.rooms.tenants = tenants
-    house.fair()
-    house.clock.ahead = timedelta(0)
 
 
 # --- who calls

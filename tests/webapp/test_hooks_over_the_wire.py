@@ -7,7 +7,6 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -16,36 +15,17 @@ import structlog
 
 from ehr.tenants import Tenants
 from inference.assessment import TROPONIN, VENTILATION
-from tests.webapp.house import APP, House, standing
+from tests.webapp.house import APP, House
 from tests.webapp.test_doors import empty_attributes
-from tests.webapp.wired import Caller, cards, refused, wired
+from tests.webapp.wired import Caller, cards, refused
 
+pytestmark = pytest.mark.usefixtures("fair")
 SICK = "pneumonia-worsening"
 SERVICE = f"/cds-services/{VENTILATION}"
 OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]}
 EMPTY = {"resourceType": "Bundle", "type": "searchset"}
 GAS = {"coding": [{"system": "http://snomed.info/sct", "code": "60170009"}], "text": "Arterial blood gas"}
 Change = Callable[[dict[str, Any]], None]
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    yield from standing(tmp_path_factory.mktemp("house"))
-
-
-@pytest.fixture(scope="module")
-def caller(house: House) -> Iterator[Caller]:
-    with wired(house) as found:
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def _fair(house: House) -> Iterator[None]:
-    tenants = house.rooms.tenants
-    yield
-    house.rooms.tenants = tenants
-    house.fair()
-    house.clock.ahead = timedelta(0)
 
 
 def drafted(kind: str, name: str, **more: Any) -> dict[str, Any]:

@@ -11,17 +11,20 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from ehr.labels import began_not, said_no
+from ehr.labels import began_not, not_to_be_known, said_no, said_unknown
+from ehr.reader import read_record
 from governance.keys import Pseudonym
 from governance.ledger import Ledger
 from governance.outcomes import Outcome, Outcomes
 from governance.store import Store, migrate, open_store
-from inference.assessment import State
+from inference.assessment import VENTILATION, State
+from inference.features import layout_for
 from tests.governance.answers import SECRET, answer
 from training.adaptation.export_reader import Export, Found, stays
-from training.adaptation.rows import known
+from training.adaptation.rows import known, rows_of
 from training.cohorts import ventilation_moments
 from training.labels import ventilation
+from training.tasks import task
 from webapp import labels
 
 AS_OF = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -128,7 +131,8 @@ def test_adaptation_finds_what_persons_found(ledger: Ledger, outcomes: Outcomes,
 
     out = folder / "Procedure-labels.ndjson"
     told = labels.procedures(labels.standing(outcomes, ["north"]), ledger, out)
-    assert (told.beginnings, told.without_one, told.no_row, told.unreadable) == (1, 1, {"unknown": 1}, 0)
+    counts = (told.beginnings, told.without_one, told.not_to_be_known, told.no_row, told.unreadable)
+    assert counts == (1, 1, 1, {}, 0)
     assert out.stat().st_mode & 0o077 == 0
     # seven hours after the answer, which was five after admission; and none where a person says so
     assert onsets(folder, tmp_path) == {"ann": 12.0, "ben": None, "cid": None, "dee": None}
@@ -148,6 +152,65 @@ def test_hours_of_which_a_person_says_no_are_asked_about_even_where_the_chart_le
     assert moments(folder, tmp_path) == []
     labels.procedures(labels.standing(outcomes, ["north"]), ledger, folder / "Procedure-labels.ndjson")
     assert moments(folder, tmp_path) == [(5.0, (False, False, False))]  # of the answer itself, and of no other hour
+
+
+def monitored(folder: Path, *rows: str) -> None:
+    """Ann's stay in an export: five days, with a heart rate an hour in the first two and what else is given."""
+    folder.mkdir()
+    (folder / "Patient.ndjson").write_text(person("ann"))
+    (folder / "Encounter.ndjson").write_text(stay("ann"))
+    (folder / "Observation.ndjson").write_text("".join(heart("ann", hour) for hour in range(49)))
+    (folder / "Procedure.ndjson").write_text("".join(rows))
+
+
+@pytest.mark.parametrize("charted", [None, 7, 30], ids=["nothing charted", "a tube in those hours", "one after them"])
+def test_what_a_person_says_cannot_be_known_is_no_label_whatever_the_chart_says(
+    ledger: Ledger, outcomes: Outcomes, tmp_path: Path, charted: int | None
+) -> None:
+    labelled(ledger, outcomes, "ann", "unknown")  # of the 24 hours after the fifth of the stay
+    folder = tmp_path / "export"
+    monitored(folder, *([] if charted is None else [intubation("ann", AS_OF + charted * HOUR)]))
+    before = dict(moments(folder, tmp_path))
+    assert 5.0 in before
+    assert 1.0 in before
+    labels.procedures(labels.standing(outcomes, ["north"]), ledger, folder / "Procedure-labels.ndjson")
+    after = dict(moments(folder, tmp_path))
+    # every landmark whose own 24 hours touch those of the answer is left out, from the first to the 29th
+    assert set(before) - set(after) == {hour for hour in before if hour < 29}
+    assert all(after[hour] == before[hour] for hour in after)
+    assert set(after) == {hour for hour in before if hour >= 29}
+
+
+def test_what_cannot_be_known_is_counted_by_name_and_a_person_who_knows_goes_first(
+    ledger: Ledger, outcomes: Outcomes, tmp_path: Path
+) -> None:
+    labelled(ledger, outcomes, "ann", "unknown")
+    folder = tmp_path / "export"
+    monitored(folder)
+    out = folder / "Procedure-labels.ndjson"
+    labels.procedures(labels.standing(outcomes, ["north"]), ledger, out)
+    found, chosen = Found(), task(VENTILATION)
+    read = stays(Export(folder, "north"), found, tmp_path / "spool")
+    made = rows_of(read, "north", chosen, layout_for(chosen.inputs, chosen.name), {})
+    assert (found.unknowable, found.reviewed) == (1, 0)
+    assert made.not_to_be_known == 25  # the landmarks of the first day, and the 28th hour
+    assert len(made.table) == len(moments(folder, tmp_path)) > 0
+    for label in ("no", "yes"):
+        labelled(ledger, outcomes, "ann", label)
+        labels.procedures(labels.standing(outcomes, ["north"]), ledger, out)
+        found = Found()
+        (one,) = stays(Export(folder, "north"), found, tmp_path / "spool")
+        assert (one.unknowable, found.unknowable) == ((), 0)
+        assert 5.0 in dict(moments(folder, tmp_path))
+
+
+def test_what_cannot_be_known_is_a_row_that_no_reader_takes_for_anything() -> None:
+    row = not_to_be_known("ann", AS_OF, AS_OF + 24 * HOUR)
+    assert said_unknown(row) == (AS_OF, AS_OF + 24 * HOUR)
+    assert said_no(row) is None
+    assert said_unknown(began_not("ann", AS_OF, AS_OF + HOUR)) is None
+    assert read_record("ann", [row]).events == ()
+    assert said_unknown(row | {"meta": {}}) is None
 
 
 def test_persons_who_contradict_one_another_leave_the_beginning(
@@ -209,9 +272,10 @@ def moments(folder: Path, work: Path) -> list[tuple[float, tuple[bool, ...]]]:
     """The landmarks that adaptation asks about, and what happened within 6, 12 and 24 hours of each."""
     with known("north", {}):
         return [
-            (moment.landmark, ventilation(one, moment).within)
+            (moment.landmark, label.within)
             for one in stays(Export(folder, "north"), Found(), work / "spool")
             for moment in ventilation_moments(one)
+            if (label := ventilation(one, moment)) is not None
         ]
 
 

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
-from tests.webapp.house import APP, House, standing, visit_of
-from tests.webapp.wired import Caller, wired
+from tests.webapp.house import APP, House, visit_of
+from tests.webapp.wired import Caller
 
+pytestmark = pytest.mark.usefixtures("fair")
 SICK = "pneumonia-worsening"
 NASTY = "a b+/=&?#%25é☃;,\"'"  # all that an encoder might spoil
 OPAQUE = NASTY * 12
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    yield from standing(tmp_path_factory.mktemp("house"))
-
-
-@pytest.fixture(scope="module")
-def line(house: House) -> Iterator[httpx.Client]:
-    with wired(house) as caller:
-        yield Caller(house, caller.line).line
+def line(caller: Caller) -> httpx.Client:
+    return caller.line
 
 
 def begun(line: httpx.Client, path: str = "/launch", **query: str) -> dict[str, list[str]]:

@@ -73,6 +73,8 @@ def adapt(release: Released, site: Site, *, created: datetime, say: Say = lambda
     table = told.table
     for line in found.lines:
         say(f"{line}; skipped")
+    if found.unknowable:
+        say(f"{found.unknowable} answers cannot be known, a person says: {told.not_to_be_known} moments are left out")
     if found.unknown:
         say(f"codes that mean nothing here: {found.unmapped()}")
     rows.enough(table, site.export, found, task, site.needed)
@@ -81,7 +83,9 @@ def adapt(release: Released, site: Site, *, created: datetime, say: Say = lambda
     beside = laid(release, table, fold, task, site, say)
     choice = choose(table, beside)
     say(f"{choice.name}: {choice.why}")
-    about = described.adapted(release, site.export.site, found, table, choice, site.seed)
+    about = described.adapted(
+        release, site.export.site, found, table, choice, site.seed, left_out=told.not_to_be_known
+    )
     evaluation = measured(table, beside, choice, found, task, release, about)
     say("writing")
     blend = whole(release, table, task, choice.name, site)

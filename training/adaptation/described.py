@@ -29,9 +29,9 @@ DONE: Final[Mapping[str, str]] = {
 
 
 def adapted(
-    release: Released, site: str, found: Found, rows: Table, choice: Choice, seed: int
+    release: Released, site: str, found: Found, rows: Table, choice: Choice, seed: int, *, left_out: int = 0
 ) -> dict[str, Any]:
-    """For the manifest: from what, on whom, and why so."""
+    """For the manifest: from what, on whom, and why so. `left_out`: moments whose outcome cannot be known."""
     model = release.model
     told = rows.reported & ~rows.too_soon
     with_outcome = np.unique(rows.patient[told & rows.y[:, -1]])
@@ -41,6 +41,8 @@ def adapted(
         "period": list(found.period),
         "stays_read": found.tally.taken,
         "answers_reviewed_without": found.reviewed,
+        "answers_that_cannot_be_known": found.unknowable,
+        "moments_left_out_as_not_to_be_known": left_out,
         "stays": len(np.unique(rows.stay)),
         "patients": len(np.unique(rows.patient)),
         "patients_with_the_outcome": len(with_outcome),

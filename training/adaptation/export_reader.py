@@ -2,6 +2,7 @@
 
 A stay is an admission, admissions that overlap being one. Ventilation begins where the reader found its first sign,
 unless a person has said that none began in those hours (a label of `labels export --procedures`, in the same folder).
+Hours of which a person says that it cannot be known are no label at all, whatever the chart says of them.
 Refuses, and counts: children and patients of unknown age, stays without an end, lines and rows nobody could read.
 One bucket of patients is held at a time; what is spooled is patient data, in a folder only its owner may look into
 and that is removed.
@@ -23,7 +24,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from ehr import bulk
-from ehr.labels import said_no, said_yes
+from ehr.labels import said_no, said_unknown, said_yes
 from ehr.reader import read_record
 from ehr.units import PlacedRecord
 from inference.chart import Event, Record, Refusal
@@ -68,6 +69,7 @@ class Found:
         default_factory=list
     )  # "file:line: why", the first of those that could not be read
     reviewed: int = 0  # answers of which a person says that no ventilation began
+    unknowable: int = 0  # answers of which a person says that it cannot be known
     first: datetime | None = None  # the first stay's beginning
     last: datetime | None = None  # the last stay's end
 
@@ -83,6 +85,16 @@ class Found:
 
 
 Hours = tuple[datetime, datetime]
+
+
+class Said(NamedTuple):
+    """Hours in which, a person says, none began; and of which it cannot be known."""
+
+    without: Sequence[Hours] = ()
+    unknowable: Sequence[Hours] = ()
+
+
+NOTHING: Final = Said()
 
 
 class Span(NamedTuple):
@@ -110,18 +122,17 @@ def stays(export: Export, found: Found, work: Path) -> Iterator[Stay]:
 
     `work` is where the spool is made and removed. Raises AdaptationRefused for a folder without an export.
     """
-    for record, events, without in _records(export, found, work):
+    for record, events, said in _records(export, found, work):
         _count(record, found)
-        yield from stays_of(record, export.site, found, unclear=unclear(events), without=without)
+        yield from stays_of(record, export.site, found, unclear=unclear(events), said=said)
 
 
 def stays_of(
-    record: Record, site: str, found: Found, *, unclear: bool = False, without: Sequence[Hours] = ()
+    record: Record, site: str, found: Found, *, unclear: bool = False, said: Said = NOTHING
 ) -> Iterator[Stay]:
-    """One patient's stays. `unclear`: ventilated or not, nobody can say when; `without`: hours in which, a person says,
-    none began.
-    """
-    record, kept = reviewed(record, without, found)
+    """One patient's stays. `unclear`: ventilated or not, nobody can say when; `said`: what persons found."""
+    record, kept = reviewed(record, said.without, found)
+    open_hours = unsettled(record, said, kept, found)
     age = record.person.age_at
     for number, (start, end) in enumerate(spans(record.events)):
         years = age(start)
@@ -143,8 +154,13 @@ def stays_of(
                 end + by,
                 onset and onset + by,
                 onset is not None or not unclear,
-                tuple((since + by, until + by) for since, until in kept if start <= since < end),
+                reviewed=_of_stay(kept, start, end, by),
+                unknowable=_of_stay(open_hours, start, end, by),
             )
+
+
+def _of_stay(hours: Sequence[Hours], start: datetime, end: datetime, by: timedelta) -> tuple[Hours, ...]:
+    return tuple((since + by, until + by) for since, until in hours if start <= since < end)
 
 
 def reviewed(record: Record, without: Sequence[Hours], found: Found) -> tuple[Record, list[Hours]]:
@@ -159,6 +175,19 @@ def reviewed(record: Record, without: Sequence[Hours], found: Found) -> tuple[Re
     found.tally.refused += Counter()  # what did not happen is not told
     found.reviewed += len(kept)
     return replace(record, events=events) if len(events) < len(record.events) else record, kept
+
+
+def unsettled(record: Record, said: Said, without: Sequence[Hours], found: Found) -> list[Hours]:
+    """The hours of which it cannot be known; who knows of a beginning, or of none in all of them, goes first."""
+    starts = [e.start for e in record.events if e.kind == "ventilation" and said_yes(e.source.resource)]
+    left = [
+        (since, until)
+        for since, until in said.unknowable
+        if not any(since < start <= until for start in starts)
+        and not any(first <= since and until <= last for first, last in without)
+    ]
+    found.unknowable += len(left)
+    return left
 
 
 def _within(moment: datetime, hours: Iterable[Hours]) -> bool:
@@ -227,9 +256,9 @@ def _later(moment: datetime | None, by: timedelta) -> datetime | None:
 
 def _records(
     export: Export, found: Found, work: Path
-) -> Iterator[tuple[Record, tuple[Refusal, ...], list[Hours]]]:
-    """Each patient's Record, what was refused of everything but Observations, of which there may be too many, and the
-    hours in which a person says that no ventilation began.
+) -> Iterator[tuple[Record, tuple[Refusal, ...], Said]]:
+    """Each patient's Record, what was refused of everything but Observations, of which there may be too many, and what
+    persons found.
     """
     if not export.folder.is_dir():
         raise AdaptationRefused(f"{export.folder} is no folder; give the one the export was saved in")
@@ -248,8 +277,8 @@ def _records(
             for one in (one for bucket in range(count) for one in bulk.spooled(folder, bucket)):
                 record = reader(one.patient, one.resources(aside), in_order=True)
                 others = [orjson.loads(line) for line in one.others]
-                said = [hours for row in others if (hours := said_no(row)) is not None]
-                yield record, reader(one.patient, others).refused, said
+                said = [[hours for row in others if (hours := of(row)) is not None] for of in (said_no, said_unknown)]
+                yield record, reader(one.patient, others).refused, Said(*said)
 
 
 def _told(tally: bulk.Tally, found: Found) -> None:

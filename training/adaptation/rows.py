@@ -41,10 +41,13 @@ NEEDED: Final = Needed()
 
 @dataclass(frozen=True, slots=True)
 class SiteRows:
-    """The rows of a site, and how many moments were looked at for rows used before their time."""
+    """The rows of a site, and how many moments were looked at for rows used before their time. `not_to_be_known`: the
+    moments left out because a person says that their outcome cannot be known.
+    """
 
     table: Table
     looked_at: int
+    not_to_be_known: int = 0
 
 
 def rows_of(
@@ -52,9 +55,13 @@ def rows_of(
 ) -> SiteRows:
     """Rows of all stays. `limits`: ng/L below which this site's laboratory reports none. Raises Leak."""
     first: list[Stay] = []
+    unknowable = 0
 
     def seen() -> Iterator[Stay]:
+        nonlocal unknowable
         for stay in stays:
+            if stay.unknowable and task.name == VENTILATION:
+                unknowable += sum(labels.ventilation(stay, at) is None for at in cohorts.ventilation_moments(stay))
             if len(first) < LOOKED_AT:
                 first.append(stay)
             yield stay
@@ -65,7 +72,7 @@ def rows_of(
         pairs = [(stay, moment) for stay in first for moment in asked(stay)]
     if late := leaks.rows_after(pairs, layout):
         raise leaks.Leak(f"{late} rows are used at a landmark before they were known")
-    return SiteRows(table, len(pairs))
+    return SiteRows(table, len(pairs), unknowable)
 
 
 @contextmanager

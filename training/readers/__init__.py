@@ -42,6 +42,7 @@ class Stay:
         True  # False: ventilated or not, the set cannot say when: no ventilation label is made of it
     )
     reviewed: tuple[tuple[datetime, datetime], ...] = ()  # hours in which a person says that no ventilation began
+    unknowable: tuple[tuple[datetime, datetime], ...] = ()  # hours of which a person says that it cannot be known
     groups: Mapping[str, str] = field(
         default_factory=dict
     )  # what audits look at and models do not: ethnicity, unit
