@@ -153,7 +153,7 @@ def test_a_change_of_code_that_was_answered_is_not_raised_again_and_the_next_one
 
 
 def test_the_review_says_what_the_charts_promise_whether_one_alarmed_or_none() -> None:
-    assert (drift_view.PROMISED, drift_view.BASELINE) == (Promise().days, Promise().baseline)
+    assert (Promise().days, Promise().baseline) == (drift_view.PROMISED, drift_view.BASELINE)
     said = " ".join(drift_view.section([]).lines)
     assert "about once in 180 days" in said
     assert "first 60 days" in said
