@@ -23,6 +23,7 @@ CALIBRATION: Final = "calibration"
 ODDS: Final = (2.0, 0.5)  # of the outcome against the predicted: what the two calibration charts look for
 FEWEST_CASES: Final = 100  # of a rate's baseline
 FEWEST_WEEKS: Final = 6
+PERIODS: Final = {1: (1, 7, 28), 7: (1, 4)}  # samples of a day or a week put together where they are small
 Key = tuple[str, str]  # chart, subject
 T = TypeVar("T")
 
@@ -112,10 +113,13 @@ def _rate_job(key: Key, samples: Sequence[rates.Sample], days: int) -> Job:
             raise ValueError("the baseline is too short")
         share = rates.baseline(was)
         crowd = rates.clustering(was, share)
-        for point in rates.chart(now, share, run_length / days, clustering=crowd):
+        usual = sum(each.size for each in was) / len(was) / crowd
+        pool = rates.period(usual, share, run_length / days, PERIODS[days])
+        charted = rates.pooled(now, days * pool) if pool > 1 else now
+        for point in rates.chart(charted, share, run_length / days / pool, clustering=crowd):
             if point.direction:
                 day, value = point.sample.day, point.sample.events / point.sample.size
-                known = day + timedelta(days=days - 1)
+                known = day + timedelta(days=days * pool - 1)
                 return Finding(*key, point.direction, known, day, value, share, run_length)
         return None
 

@@ -9,6 +9,7 @@ from webapp import shares, words
 from webapp.report import Section
 from webapp.words import say
 
+PROMISED, BASELINE = 180, 60  # days: those of governance.watching, a test holds
 AS_SHARES: Final = frozenset(
     {
         "sensitivity",
@@ -23,10 +24,11 @@ AS_SHARES: Final = frozenset(
 
 
 def section(alarms: list[Mapping[str, Any]]) -> Section:
-    """The alarms of a review."""
+    """The alarms of a review, and how seldom the charts promise a false one."""
     items = tuple(_alarm(each) for each in alarms)
     none = () if items else (say("en", "review.drift.none"),)
-    return Section("drift", say("en", "review.drift.title"), none, items)
+    promised = say("en", "review.drift.promise", days=PROMISED, baseline=BASELINE)
+    return Section("drift", say("en", "review.drift.title"), (*none, promised), items)
 
 
 def chart(name: str, subject: str) -> str:

@@ -6,9 +6,9 @@ promise a run length they do not keep. Refuses a share outside 0..1 and a count 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from math import ceil, floor, inf, isfinite, lgamma, log, log1p, sqrt
 from typing import Final
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 EDGE: Final = 1e-9  # a baseline of none or all is held this far from 0 and 1: one event must stay possible
 REACH: Final = 12.0  # standard deviations from the mean beyond which a count adds nothing to a tail
+MOVED: Final = 0.2  # of a share, towards the middle: what a chart should be able to find
+SOON: Final = 30  # samples in which it should
 FLOOR_REACH: Final = 40  # and at least this many counts, where the share is tiny
 
 
@@ -96,6 +98,39 @@ def samples_to_find(size: int, share: float, shifted: float, run_length: float) 
     ordinary = limits(size, share, run_length)
     found = _above(size, shifted, ordinary.high) if shifted > share else _below(size, shifted, ordinary.low)
     return 1.0 / found if found > 0 else inf
+
+
+def period(size: float, share: float, run_length: float, periods: Sequence[int]) -> int:
+    """Of `periods` (in samples) the shortest to pool for a move of MOVED to show within SOON samples, or the best.
+
+    `size` is a sample's ordinary one. With three answers a day no count of a day is out of the ordinary, and a chart
+    of days would never alarm. Raises ValueError where no period could.
+    """
+    shifted, best, soonest = share + (MOVED if share <= 0.5 else -MOVED), 0, inf
+    for each in periods:
+        if run_length / each <= 1 or soonest <= SOON:
+            break
+        found = each * samples_to_find(round(size * each), share, shifted, run_length / each)
+        best, soonest = (each, found) if found < soonest else (best, soonest)
+    if not best:
+        raise ValueError("too few cases for any count to be out of the ordinary")
+    return best
+
+
+def pooled(samples: Iterable[Sample], days: int) -> tuple[Sample, ...]:
+    """Samples put together by periods of `days` from the first one's day, each under its first day.
+
+    The last period is left out unless a later sample shows that it is over.
+    """
+    kept = tuple(samples)
+    found: dict[date, list[Sample]] = {}
+    for each in kept:
+        begins = each.day - timedelta(days=(each.day - kept[0].day).days % days)
+        found.setdefault(begins, []).append(each)
+    return tuple(
+        Sample(day, sum(one.events for one in those), sum(one.size for one in those))
+        for day, those in list(found.items())[:-1]
+    )
 
 
 def baseline(samples: Iterable[Sample]) -> float:

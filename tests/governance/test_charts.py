@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 import pytest
@@ -81,6 +81,20 @@ def test_the_limits_of_a_rate_are_the_binomials_own_tails() -> None:
 def test_a_day_without_a_case_is_on_the_chart_and_says_nothing() -> None:
     samples = [rates.Sample(DAY, 0, 0), rates.Sample(DAY + timedelta(days=1), 90, 100)]
     assert [point.direction for point in rates.chart(samples, 0.1, 370.0)] == [0, 1]
+
+
+def test_with_three_answers_a_day_a_chart_of_days_could_not_alarm_and_weeks_are_charted() -> None:
+    assert rates.samples_to_find(3, 0.08, 0.28, 3600.0) == inf
+    assert rates.period(3, 0.08, 3600.0, (1, 7, 28)) == 7
+    assert rates.period(200, 0.08, 3600.0, (1, 7, 28)) == 1
+    with pytest.raises(ValueError, match="too few"):
+        rates.period(0.02, 0.08, 3600.0, (1, 7, 28))
+
+
+def test_a_period_that_is_not_over_is_not_charted() -> None:
+    told = [rates.Sample(DAY + timedelta(days=i), 1, 3) for i in (0, 1, 6, 8, 13, 20)]
+    assert rates.pooled(told, 7) == (rates.Sample(DAY, 3, 9), rates.Sample(DAY + timedelta(days=7), 2, 6))
+    assert rates.pooled([], 7) == ()
 
 
 def test_a_rate_that_cannot_be_is_refused() -> None:
@@ -200,6 +214,40 @@ def test_days_that_vary_as_they_always_did_alarm_no_more_often_than_stated() -> 
         charted += 1
     # 1 - exp(-200/370) = 42 % of charts alarm once in 200 days; a baseline of 90 days is not known exactly
     assert 0.25 < alarms / charted < 0.75
+
+
+def odd_days(count: int, rng: np.random.Generator, size: float, *, skewed: bool) -> list[means.Day]:
+    """Days of about `size` values, normal or lognormal (as a creatinine's), some of them without any."""
+    told = []
+    for i in range(count):
+        many = int(rng.poisson(size))
+        values = rng.lognormal(0, 1, many) if skewed else rng.normal(20, 5, many)
+        told.append(means.summarised(DAY + timedelta(days=i), values.tolist()))
+    return told
+
+
+@pytest.mark.parametrize(("size", "skewed"), [(60, False), (60, True), (3, True), (3, False)])
+def test_a_baseline_of_sixty_days_keeps_the_run_length_whatever_the_values(size: int, skewed: bool) -> None:
+    promised, alarms, exposed, rng = 720.0, 0, 0, np.random.default_rng(41)
+    for _ in range(120):
+        told = odd_days(1260, rng, size, skewed=skewed)
+        points = means.chart(told[60:], means.usual(told[:60]), promised)
+        first = next((index for index, point in enumerate(points, 1) if point.direction), None)
+        alarms, exposed = alarms + (first is not None), exposed + (first or len(points))
+    # half of what is promised would be 1.4 times as many alarms again: 3 sigmas lie between
+    assert exposed / alarms > promised * (1 - 3 / sqrt(alarms))
+
+
+@pytest.mark.parametrize(("shift", "days"), [(1.5, 12), (2.0, 7)])
+def test_a_drifted_input_is_found_in_those_days_from_a_baseline_of_sixty(shift: float, days: int) -> None:
+    limit, lengths, rng = means.limit_for(3600.0, days=60), [], np.random.default_rng(42)
+    assert limit > means.limit_for(3600.0)
+    for _ in range(300):
+        was = means.usual([means.Day(DAY, 1, value, 0.0) for value in rng.standard_normal(60)])
+        now = [means.Day(DAY, 1, value + shift, 0.0) for value in rng.standard_normal(400)]
+        points = means.chart(now, was, 3600.0)
+        lengths.append(next((index for index, point in enumerate(points, 1) if point.direction), len(points)))
+    assert np.mean(lengths) < days
 
 
 def test_an_input_that_moved_is_found_and_on_its_side() -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, date, timedelta
+from math import sqrt
 
+import numpy as np
 import pytest
 
 from governance import simulated
 from governance.causes import CODES, Finding
-from governance.daily import INPUT, Summary, summaries
+from governance.daily import ALERTS, INPUT, Summary, summaries
 from governance.series import cases, weekly
 from governance.simulated import Bedside, Year, answered, labelled, play
 from governance.watching import Promise, Seen, Watched, watch
+from webapp import drift_view
 
 ASSAY, MONITOR = date(2026, 5, 11), date(2026, 8, 10)
 
@@ -86,6 +89,40 @@ def test_years_in_which_nothing_happens_alarm_about_as_seldom_as_promised() -> N
     assert alarms < 12
 
 
+@pytest.mark.parametrize(("size", "share", "after", "within"), [(3, 0.1, 0.4, 60), (200, 0.08, 0.16, 14)])
+def test_a_share_that_moved_is_found_where_few_ask_and_where_many_do(
+    size: int, share: float, after: float, within: int
+) -> None:
+    first, rng, late = date(2026, 1, 1), np.random.default_rng(51), []
+    for _ in range(60):
+        told = []
+        for i in range(360):
+            many = int(rng.poisson(size)) if rng.random() > 0.1 else 0  # one day in ten nobody was there
+            events = int(rng.binomial(many, share if i < 120 else after))
+            told.append(Summary(first + timedelta(days=i), ALERTS, "", many, events))
+        found = watch(Seen(told), Promise(days=3600)).findings
+        late.append((found[0].crossed_on - first).days - 120 if found else 240)
+    assert np.mean(late) < within
+    assert min(late) >= -60
+
+
+@pytest.mark.parametrize(("size", "share"), [(3, 0.1), (200, 0.08), (20, 0.5)])
+def test_a_share_that_did_not_move_keeps_its_run_length_from_a_baseline_of_sixty_days(
+    size: int, share: float
+) -> None:
+    promised, alarms, exposed, first, rng = 720.0, 0, 0, date(2026, 1, 1), np.random.default_rng(52)
+    for _ in range(150):
+        sizes = rng.poisson(size, 1260)
+        told = [
+            Summary(first + timedelta(days=i), ALERTS, "", int(many), int(rng.binomial(many, share)))
+            for i, many in enumerate(sizes)
+        ]
+        found = watch(Seen(told), Promise(days=promised)).findings
+        alarms += bool(found)
+        exposed += (found[0].crossed_on - first).days - 59 if found else 1200
+    assert exposed / alarms > promised * (1 - 3 / sqrt(alarms))
+
+
 def test_a_chart_without_a_baseline_says_so_and_nothing_else() -> None:
     watched = watch(seen(Year(days=10)), Promise())
     assert watched.findings == ()
@@ -113,6 +150,13 @@ def test_a_change_of_code_that_was_answered_is_not_raised_again_and_the_next_one
     answered_on = first + timedelta(days=90)
     again = of(watch(seen, Promise(), {(CODES, "lactate"): answered_on}), CODES, "lactate")
     assert (again.new, again.gone, again.began_on) == (("newest",), ("new",), first + timedelta(days=200))
+
+
+def test_the_review_says_what_the_charts_promise_whether_one_alarmed_or_none() -> None:
+    assert (Promise().days, Promise().baseline) == (drift_view.PROMISED, drift_view.BASELINE)
+    said = " ".join(drift_view.section([]).lines)
+    assert "about once in 180 days" in said
+    assert "first 60 days" in said
 
 
 def test_the_same_seed_plays_the_same_year() -> None:
