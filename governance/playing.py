@@ -30,7 +30,7 @@ from governance.outcomes import NO, YES, Outcome
 from governance.readings import Reading
 from governance.rounds import EQUITY, Watched
 from governance.simulated import SITE, VERSION, Bedside, Year, answered, play, play_troponin, traits
-from governance.simulated_books import Hands, books, midnight
+from governance.simulated_books import Hands, books, ids, midnight
 from governance.simulated_gates import approve, write_files
 from governance.simulated_people import USERS, Clinicians, Reviewer, moved, number_of, user_of
 from governance.simulated_reviews import Committee
@@ -92,7 +92,7 @@ class _Site:
     def __init__(self, store: Store, folder: Path, year: Year, why: Why) -> None:
         self._folder, self._year = folder, year
         self._hands = Hands(midnight(year.first))
-        self._books = books(store, self._hands)
+        self._books = books(store, self._hands, ids(year.seed))
         self._clinicians = Clinicians(self._books, self._hands, year.seed)
         self._reviewer = Reviewer(self._books, self._hands)
         self._committee = Committee(self._books, self._hands, folder, year, why)
