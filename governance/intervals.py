@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 FEWEST: Final = 30  # patients below which a bootstrap is not believed
 DRAWS: Final = 2000
 TAIL: Final = 0.025
-AT_ONCE: Final = 200  # draws made together: what is held in memory
+AT_ONCE: Final = 200_000  # numbers drawn together: what is held in memory
 LARGEST: Final = 2**20  # different rows that are told by their number
 BOOTSTRAP: Final = "patient-bootstrap"
 EXACT: Final = "exact-binomial"
@@ -91,7 +91,11 @@ def _drawn(rows: Array, seed: int) -> Array:
     people, random = int(alike.sum()), np.random.default_rng(seed)
     if not people:
         return np.zeros((DRAWS, rows.shape[1]))
-    some = [random.multinomial(people, alike / people, size=AT_ONCE) @ kinds for _ in range(DRAWS // AT_ONCE)]
+    left, some = DRAWS, []
+    while left:
+        size = min(left, max(1, AT_ONCE // len(alike)))
+        some.append(random.multinomial(people, alike / people, size=size) @ kinds)
+        left -= size
     return np.vstack(some)
 
 

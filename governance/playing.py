@@ -35,6 +35,7 @@ from governance.simulated_gates import approve, write_files
 from governance.simulated_people import USERS, Clinicians, Reviewer, moved, number_of, user_of
 from governance.simulated_reviews import Committee
 from governance.store import Store
+from governance.together import Together
 from governance.weekly import Why
 from governance.weighing import Memory, weigh
 from inference.assessment import TROPONIN, VENTILATION, State
@@ -63,12 +64,18 @@ def play_into(store: Store, folder: Path, year: Year, why: Why = lambda _: ()) -
             if connection.execute(select(tables.metadata.tables[name]).limit(1)).first() is not None:
                 raise LedgerRefusal(f"this ledger holds {name}: a simulated year is played into an empty one")
     write_files(folder)
-    site = _Site(store, folder, year, why)
-    for day, beds in _days(year):
-        site.night(day)
-        site.day(day, beds)
-        yield day
-    site.night(year.first + year.days * DAY)
+    kept = Together(store.url, store.patience)
+    site = _Site(kept, folder, year, why)
+    try:
+        for day, beds in _days(year):
+            with kept.together():
+                site.night(day)
+                site.day(day, beds)
+            yield day
+        with kept.together():
+            site.night(year.first + year.days * DAY)
+    finally:
+        kept.close()
 
 
 def _days(year: Year) -> Iterator[tuple[date, list[Bedside]]]:
