@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -108,8 +109,14 @@ class Daily:
             .order_by(d.day, d.kind, d.subject)
         )
         with self._store.reading() as connection:
-            found = connection.execute(query).mappings().all()
-        return tuple(Summary(**{**row, "codes": tuple(json.loads(row["codes"]))}) for row in found)
+            found = connection.execute(query).all()
+        return tuple(Summary(*row[:-1], _codes(row[-1])) for row in found)
+
+
+@lru_cache(maxsize=1024)
+def _codes(written: str) -> tuple[str, ...]:
+    """Codes as a row has them: the same for many days."""
+    return tuple(json.loads(written))
 
 
 def _row(tenant: str, model: str, each: Summary) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta, tzinfo
+from typing import NamedTuple
 
 from governance.charts.rates import Sample
 from governance.figures import per_patient
@@ -27,8 +28,7 @@ class Weekly:
     units: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One patient-day's first answer that stands, and whether the outcome followed it."""
 
     day: date

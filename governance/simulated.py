@@ -10,6 +10,7 @@ better than any that was published, so that there is something to open; the one 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -56,6 +57,8 @@ LABELS: Final = {
 MIDDLE: Final = {"rr": 19.0, "spo2": 95.5, "lactate": float(np.log(1.8)), "troponin_i": float(np.log(60.0))}
 SPREAD: Final = {"rr": 3.0, "spo2": -1.5, "lactate": 0.3, "troponin_i": 0.8}  # of one standard deviation of being ill
 ERROR: Final = {"rr": 0.37, "spo2": 0.47, "lactate": 0.25}  # of a reading, in standard deviations of being ill
+AGES: Final = ("18-39", "40-64", "65-79", "80+")
+OLDER: Final = (0.15, 0.5, 0.82)  # share of patients younger than each age band but the first
 HEAVY: Final = 0.55  # how much of a Spanish-speaking patient's illness is in the ward's chart
 
 
@@ -172,7 +175,7 @@ def _bedside(
     year: Year, day: date, patient: str, rng: np.random.Generator, mood: NDArray[np.float64]
 ) -> Bedside:
     spanish = bool(rng.random() < 0.10)
-    unit = str(rng.choice(["icu", "ward"], p=[0.4, 0.6]))
+    unit = "icu" if rng.random() < 0.4 else "ward"
     ill = float(rng.normal())
     late = spanish and year.missed and unit == "ward" and ill > 0
     readings = _readings(year, day, ill * HEAVY if late else ill, rng, mood)
@@ -242,7 +245,7 @@ def _moment(day: date, rng: np.random.Generator) -> datetime:
 
 
 def _age(rng: np.random.Generator) -> str:
-    return str(rng.choice(["18-39", "40-64", "65-79", "80+"], p=[0.15, 0.35, 0.32, 0.18]))
+    return AGES[bisect_right(OLDER, rng.random())]
 
 
 def _value(name: str, ill: float) -> float:
