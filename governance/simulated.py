@@ -1,7 +1,8 @@
 """A synthetic year at a synthetic hospital: patients, what the model said, what happened. Nobody in it is real.
 
 What goes on in it is known because it was written here: more patients in winter (no alarm), a new lactate analyser
-in May that reads high under another code (until it is mapped in June), a new monitor in August that counts breaths
+in May that reads high under another code (until the laboratory corrects it in June and sends it under a code of its
+own, which the site puts into its map), a new monitor in August that counts breaths
 high under the old code, and patients on the ward who speak Spanish whose worsening is charted late, so that the
 model misses them all year; in intensive care the monitors chart, and nobody is missed for a language. From one seed
 the same year comes again. The models of this year are formulas, none of the released: the one for ventilation is
@@ -46,6 +47,7 @@ BASE, WEIGHT = -12.0, 8.0  # log-odds of an average patient, and for one standar
 RISE_BASE, RISE_WEIGHT = -1.2, 0.8
 OLD_CODE: Final = "http://loinc.org|2524-7"
 NEW_CODE: Final = "http://loinc.org|32693-4"
+SITE_CODE: Final = "urn:simulated:laboratory|LAC2"  # the analyser's corrected values, once they are mapped
 INPUTS: Final = ("rr", "spo2", "lactate")
 SYSTEMS: Final = {"rr": "respiratory", "spo2": "respiratory", "lactate": "metabolic", "troponin_i": "heart"}
 LABELS: Final = {
@@ -71,7 +73,7 @@ class Year:
     days: int = 365
     daily: float = 60.0  # patients, averaged over the year
     assay: date | None = date(2026, 5, 11)
-    mapped: date | None = date(2026, 6, 8)  # the site puts the new code and its factor into its map
+    mapped: date | None = date(2026, 6, 8)  # the laboratory corrects what it sends; its own code comes into the map
     monitor: date | None = date(2026, 8, 10)
     missed: bool = True  # whether patients on the ward who speak Spanish are missed
     draws: float = 12.0  # patients a day about whose next troponin is asked
@@ -213,7 +215,8 @@ def _readings(
         spo2 = min(100.0, _value("spo2", said["spo2"]))
         readings.append(Reading("spo2", spo2, "http://loinc.org|59408-5", "%"))
     if rng.random() > 0.3:
-        readings.append(Reading("lactate", lactate, NEW_CODE if assay_on else OLD_CODE, "mmol/L"))
+        code = OLD_CODE if not assay_on else SITE_CODE if mapped else NEW_CODE
+        readings.append(Reading("lactate", lactate, code, "mmol/L"))
     return tuple(readings)
 
 

@@ -18,11 +18,13 @@ import click
 from flask import Flask
 from flask.cli import with_appcontext
 
+from ehr.tenants import load_tenants
+from governance.code_maps import CodeMaps
 from governance.errors import GovernanceError
-from governance.playing import FINISHED, play_into, told_of
+from governance.playing import FINISHED, Note, play_into, told_of
 from governance.simulated import Year
 from governance.store import migrate, open_store
-from webapp import reviewing
+from webapp import mapping, reviewing
 
 USUAL: Final = Year()
 
@@ -50,7 +52,7 @@ def simulate(out: Path, database: str, seed: int, days: int, daily: float) -> No
     try:
         store = open_store(database or f"sqlite:///{out / 'ledger.db'}")
         migrate(store)
-        played = play_into(store, out, year, reviewing.why(UTC))
+        played = play_into(store, out, year, reviewing.why(UTC), noting(out))
         with click.progressbar(played, length=days, label="Simulated year") as shown, _uncollected():
             for _ in shown:
                 pass
@@ -59,6 +61,15 @@ def simulate(out: Path, database: str, seed: int, days: int, daily: float) -> No
         raise click.ClickException(str(error)) from None
     (out / FINISHED).write_text(told_of(year), encoding="utf-8")
     click.echo(f"{days} simulated days in {time.perf_counter() - began:.0f} s: {out}")
+
+
+def noting(folder: Path) -> Note:
+    """What notes the code map of the site in `folder`, as a start and `watch` do."""
+
+    def note(maps: CodeMaps, by: str) -> None:
+        mapping.noted_in(maps, load_tenants(folder / "tenants", production=False), by)
+
+    return note
 
 
 @contextmanager
