@@ -110,7 +110,7 @@ class Daily:
         )
         with self._store.reading() as connection:
             found = connection.execute(query).all()
-        return tuple(Summary(*row[:-1], _codes(row[-1])) for row in found)
+        return tuple(Summary(*told, codes=_codes(codes)) for *told, codes in found)
 
 
 @lru_cache(maxsize=1024)

@@ -83,7 +83,7 @@ def books(store: Store, hands: Hands, new_id: Callable[[], str] = lambda: str(uu
 
 
 def ids(seed: int) -> Callable[[], str]:
-    """Ids of rows, from a seed: what lies at one moment is read in the order of ids, so the year comes again by them."""
+    """Ids of rows, from a seed: what lies at one moment is read in their order, so that the year comes again."""
     rng = np.random.default_rng((seed, 5))
     return lambda: str(UUID(bytes=rng.bytes(16), version=4))
 

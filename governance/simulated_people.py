@@ -1,8 +1,9 @@
 """What people do at the simulated hospital with what the model says: they follow rules and a seed, and nobody is real.
 
 Clinicians answer some cards, hand out some patients' pages (few of a model that is silent or suspended, whose page has
-no number), and are told once a day that a model is suspended; some readers say how clear a page was; a reviewer goes through the queue on Mondays and Thursdays and labels what waits
-there from the chart. Everything goes through the ledger's own doors.
+no number), and are told once a day that a model is suspended; some readers say how clear a page was; a reviewer goes
+through the queue on Mondays and Thursdays and labels what waits there from the chart. Everything goes through the
+ledger's own doors.
 """
 
 from __future__ import annotations
