@@ -109,8 +109,8 @@ class Daily:
             .order_by(d.day, d.kind, d.subject)
         )
         with self._store.reading() as connection:
-            found = connection.execute(query).all()
-        return tuple(Summary(*told, codes=_codes(codes)) for *told, codes in found)
+            found = connection.execute(query).mappings().all()
+        return tuple(Summary(**{**row, "codes": _codes(row["codes"])}) for row in found)
 
 
 @lru_cache(maxsize=1024)
