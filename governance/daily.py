@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -109,7 +110,13 @@ class Daily:
         )
         with self._store.reading() as connection:
             found = connection.execute(query).mappings().all()
-        return tuple(Summary(**{**row, "codes": tuple(json.loads(row["codes"]))}) for row in found)
+        return tuple(Summary(**{**row, "codes": _codes(row["codes"])}) for row in found)
+
+
+@lru_cache(maxsize=1024)
+def _codes(written: str) -> tuple[str, ...]:
+    """Codes as a row has them: the same for many days."""
+    return tuple(json.loads(written))
 
 
 def _row(tenant: str, model: str, each: Summary) -> dict[str, Any]:

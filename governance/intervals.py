@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 FEWEST: Final = 30  # patients below which a bootstrap is not believed
 DRAWS: Final = 2000
 TAIL: Final = 0.025
-AT_ONCE: Final = 200  # draws made together: what is held in memory
+AT_ONCE: Final = 200_000  # numbers drawn together: what is held in memory
 LARGEST: Final = 2**20  # different rows that are told by their number
 BOOTSTRAP: Final = "patient-bootstrap"
 EXACT: Final = "exact-binomial"
@@ -46,7 +46,10 @@ def rates(counts: Array, of: Array, *, seed: int, bounded: bool = True) -> list[
     if all(each.method != BOOTSTRAP for each in found):
         return found
     width, drawn = counts.shape[1], _drawn(np.hstack([counts, of]), seed)
-    return [_between(each, drawn[:, column], drawn[:, width + column]) for column, each in enumerate(found)]
+    asked = [column for column, each in enumerate(found) if each.method == BOOTSTRAP]
+    for column, (low, high) in zip(asked, _between(drawn[:, asked], drawn[:, width:][:, asked]), strict=True):
+        found[column] = replace(found[column], low=low, high=high)
+    return found
 
 
 @lru_cache(maxsize=4096)
@@ -73,13 +76,15 @@ def _exactly(count: Array, of: Array, bounded: bool) -> Rate:
     return Rate(total, trials, patients, value, None, None, BOOTSTRAP)
 
 
-def _between(found: Rate, drawn_count: Array, drawn_of: Array) -> Rate:
-    """`found` with the interval of what was drawn, where it is of BOOTSTRAP."""
-    if found.method != BOOTSTRAP:
-        return found
-    some = drawn_of > 0
-    low, high = np.quantile(drawn_count[some] / drawn_of[some], [TAIL, 1 - TAIL])
-    return replace(found, low=float(low), high=float(high))
+def _between(counts: Array, of: Array) -> list[tuple[float, float]]:
+    """Where all but the tails of what was drawn lie, by column; draws with nothing to count are left out."""
+    ends = [TAIL, 1 - TAIL]
+    if (of > 0).all():
+        low, high = np.quantile(counts / of, ends, axis=0)
+        return list(zip(low.tolist(), high.tolist(), strict=True))
+    some = [of[:, column] > 0 for column in range(of.shape[1])]
+    each = [np.quantile(counts[kept, column] / of[kept, column], ends) for column, kept in enumerate(some)]
+    return [(float(low), float(high)) for low, high in each]
 
 
 def _drawn(rows: Array, seed: int) -> Array:
@@ -91,7 +96,11 @@ def _drawn(rows: Array, seed: int) -> Array:
     people, random = int(alike.sum()), np.random.default_rng(seed)
     if not people:
         return np.zeros((DRAWS, rows.shape[1]))
-    some = [random.multinomial(people, alike / people, size=AT_ONCE) @ kinds for _ in range(DRAWS // AT_ONCE)]
+    left, some = DRAWS, []
+    while left:
+        size = min(left, max(1, AT_ONCE // len(alike)))
+        some.append(random.multinomial(people, alike / people, size=size) @ kinds)
+        left -= size
     return np.vstack(some)
 
 

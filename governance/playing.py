@@ -2,8 +2,9 @@
 
 Every row is labelled: the site, its name and the models' version are "simulated". Each midnight what happened is
 recorded of the day before last; each Monday the round is gone and the gates are weighed, and again on the day after
-somebody signed. The people in it follow rules: two approve a gate that lacks nothing else, the laboratory maps its
-new code in June, and somebody then answers the alarms that stand; clinicians, readers and the reviewer of the queue
+somebody signed. The site's code map is noted as every hospital's is, at a start and before each round. The people in
+it follow rules: two approve a gate that lacks nothing else, the laboratory puts a code of its own into the site's map
+in June, and somebody then answers the alarms that stand; clinicians, readers and the reviewer of the queue
 are in `simulated_people`, who decides about the weeks in `simulated_reviews`. Refuses a ledger that holds anything
 (LedgerRefusal).
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,7 @@ from sqlalchemy import select
 from governance import rounds, simulated, tables
 from governance.alarms import Alarm
 from governance.approvals import read_approvers, read_gates
-from governance.changes import Change
+from governance.code_maps import CodeMaps
 from governance.entries import Entry, Recorded
 from governance.errors import LedgerRefusal
 from governance.gate import Gate
@@ -30,11 +31,12 @@ from governance.outcomes import NO, YES, Outcome
 from governance.readings import Reading
 from governance.rounds import EQUITY, Watched
 from governance.simulated import SITE, VERSION, Bedside, Year, answered, play, play_troponin, traits
-from governance.simulated_books import Hands, books, midnight
-from governance.simulated_gates import approve, write_files
+from governance.simulated_books import Hands, books, ids, midnight
+from governance.simulated_gates import approve, write_files, write_site
 from governance.simulated_people import USERS, Clinicians, Reviewer, moved, number_of, user_of
 from governance.simulated_reviews import Committee
 from governance.store import Store
+from governance.together import Together
 from governance.weekly import Why
 from governance.weighing import Memory, weigh
 from inference.assessment import TROPONIN, VENTILATION, State
@@ -49,26 +51,35 @@ WATCHED: Final = (
     ),
     Watched(SITE, TROPONIN, VERSION, simulated.RISE, 24, simulated.RISE_THRESHOLD, ("troponin_i",), UTC),
 )
+Note = Callable[[CodeMaps, str], object]  # a book of code maps, and who notes in it
 ASKED: Final = {VENTILATION: State.ACTIVE, TROPONIN: State.ACTIVE}
 
 
-def play_into(store: Store, folder: Path, year: Year, why: Why = lambda _: ()) -> Iterator[date]:
+def play_into(
+    store: Store, folder: Path, year: Year, why: Why = lambda _: (), note: Note = lambda _, __: None
+) -> Iterator[date]:
     """Play `year` into the empty `store`, its gate files into `folder`; yields each day as it ends.
 
-    `why` puts the reasons of an answer into sentences, for the reviews. Raises LedgerRefusal where the ledger holds
-    anything.
+    `why` puts the reasons of an answer into sentences, for the reviews; `note` keeps what the site's file in `folder`
+    maps now, in that book and by that author. Raises LedgerRefusal where the ledger holds anything.
     """
     for name in ("assessments", "changes", "readings", "clarity"):
         with store.reading() as connection:
             if connection.execute(select(tables.metadata.tables[name]).limit(1)).first() is not None:
                 raise LedgerRefusal(f"this ledger holds {name}: a simulated year is played into an empty one")
     write_files(folder)
-    site = _Site(store, folder, year, why)
-    for day, beds in _days(year):
-        site.night(day)
-        site.day(day, beds)
-        yield day
-    site.night(year.first + year.days * DAY)
+    kept = Together(store.url, store.patience)
+    site = _Site(kept, folder, year, why, note)
+    try:
+        for day, beds in _days(year):
+            with kept.together():
+                site.night(day)
+                site.day(day, beds)
+            yield day
+        with kept.together():
+            site.night(year.first + year.days * DAY)
+    finally:
+        kept.close()
 
 
 def _days(year: Year) -> Iterator[tuple[date, list[Bedside]]]:
@@ -89,10 +100,10 @@ def _days(year: Year) -> Iterator[tuple[date, list[Bedside]]]:
 class _Site:
     """The simulated hospital as the year goes on: what the gates came to, and who is still to be followed up."""
 
-    def __init__(self, store: Store, folder: Path, year: Year, why: Why) -> None:
-        self._folder, self._year = folder, year
+    def __init__(self, store: Store, folder: Path, year: Year, why: Why, note: Note) -> None:
+        self._folder, self._year, self._note = folder, year, note
         self._hands = Hands(midnight(year.first))
-        self._books = books(store, self._hands)
+        self._books = books(store, self._hands, ids(year.seed))
         self._clinicians = Clinicians(self._books, self._hands, year.seed)
         self._reviewer = Reviewer(self._books, self._hands)
         self._committee = Committee(self._books, self._hands, folder, year, why)
@@ -108,11 +119,15 @@ class _Site:
         self._hands.now = midnight(day)
         self._follow_up(day - LATE)
         monday = day.weekday() == 0
+        if day == self._year.first:
+            self._note(self._books.rounds.maps, "start")
         if monday:
+            self._note(self._books.rounds.maps, "watch")
             for what in WATCHED:
                 rounds.go(self._books.rounds, what, self._hands.now)
         if day == self._year.mapped:
-            self._mapped(day)
+            write_site(self._folder, simulated.SITE_CODE)
+            self._note(self._books.rounds.maps, "start")
         if self._year.mapped and day > self._year.mapped and (monday or day == self._year.mapped + DAY):
             self._answer(day)
         if monday or self._weigh_again:
@@ -153,18 +168,6 @@ class _Site:
     def _alarmed(self, model: str) -> bool:
         charts = [each for each in self._books.alarms.listed(SITE) if each.finding.chart != EQUITY]
         return any(each.model == model and each.answered_at is None for each in charts)
-
-    def _mapped(self, day: date) -> None:
-        self._books.changes.add(
-            Change(
-                SITE,
-                "code-map",
-                "Simulated laboratory",
-                f"{simulated.NEW_CODE} mapped to lactate, with the new analyser's factor of 1/1.35.",
-                "Twenty samples run on both analysers (simulated).",
-                f"Lactate reads from {day} as before May; the charts that alarmed begin anew on that day.",
-            )
-        )
 
     def _answer(self, day: date) -> None:
         """Somebody answers the alarms that stand, once the code is mapped and until the monitors come."""

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta, tzinfo
+from typing import NamedTuple
 
 from governance.charts.rates import Sample
 from governance.figures import per_patient
@@ -28,8 +29,7 @@ class Weekly:
     units: Mapping[str, tuple[Sample, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One patient-day's first answer that stands, and whether the outcome followed it."""
 
     day: date

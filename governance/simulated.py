@@ -1,7 +1,8 @@
 """A synthetic year at a synthetic hospital: patients, what the model said, what happened. Nobody in it is real.
 
 What goes on in it is known because it was written here: more patients in winter (no alarm), a new lactate analyser
-in May that reads high under another code (until it is mapped in June), a new monitor in August that counts breaths
+in May that reads high under another code (until the laboratory corrects it in June and sends it under a code of its
+own, which the site puts into its map), a new monitor in August that counts breaths
 high under the old code, and patients on the ward who speak Spanish whose worsening is charted late, so that the
 model misses them all year; in intensive care the monitors chart, and nobody is missed for a language. From one seed
 the same year comes again. The models of this year are formulas, none of the released: the one for ventilation is
@@ -10,6 +11,7 @@ better than any that was published, so that there is something to open; the one 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -45,6 +47,7 @@ BASE, WEIGHT = -12.0, 8.0  # log-odds of an average patient, and for one standar
 RISE_BASE, RISE_WEIGHT = -1.2, 0.8
 OLD_CODE: Final = "http://loinc.org|2524-7"
 NEW_CODE: Final = "http://loinc.org|32693-4"
+SITE_CODE: Final = "urn:simulated:laboratory|LAC2"  # the analyser's corrected values, once they are mapped
 INPUTS: Final = ("rr", "spo2", "lactate")
 SYSTEMS: Final = {"rr": "respiratory", "spo2": "respiratory", "lactate": "metabolic", "troponin_i": "heart"}
 LABELS: Final = {
@@ -56,6 +59,8 @@ LABELS: Final = {
 MIDDLE: Final = {"rr": 19.0, "spo2": 95.5, "lactate": float(np.log(1.8)), "troponin_i": float(np.log(60.0))}
 SPREAD: Final = {"rr": 3.0, "spo2": -1.5, "lactate": 0.3, "troponin_i": 0.8}  # of one standard deviation of being ill
 ERROR: Final = {"rr": 0.37, "spo2": 0.47, "lactate": 0.25}  # of a reading, in standard deviations of being ill
+AGES: Final = ("18-39", "40-64", "65-79", "80+")
+OLDER: Final = (0.15, 0.5, 0.82)  # share of patients younger than each age band but the first
 HEAVY: Final = 0.55  # how much of a Spanish-speaking patient's illness is in the ward's chart
 
 
@@ -68,7 +73,7 @@ class Year:
     days: int = 365
     daily: float = 60.0  # patients, averaged over the year
     assay: date | None = date(2026, 5, 11)
-    mapped: date | None = date(2026, 6, 8)  # the site puts the new code and its factor into its map
+    mapped: date | None = date(2026, 6, 8)  # the laboratory corrects what it sends; its own code comes into the map
     monitor: date | None = date(2026, 8, 10)
     missed: bool = True  # whether patients on the ward who speak Spanish are missed
     draws: float = 12.0  # patients a day about whose next troponin is asked
@@ -172,7 +177,7 @@ def _bedside(
     year: Year, day: date, patient: str, rng: np.random.Generator, mood: NDArray[np.float64]
 ) -> Bedside:
     spanish = bool(rng.random() < 0.10)
-    unit = str(rng.choice(["icu", "ward"], p=[0.4, 0.6]))
+    unit = "icu" if rng.random() < 0.4 else "ward"
     ill = float(rng.normal())
     late = spanish and year.missed and unit == "ward" and ill > 0
     readings = _readings(year, day, ill * HEAVY if late else ill, rng, mood)
@@ -210,7 +215,8 @@ def _readings(
         spo2 = min(100.0, _value("spo2", said["spo2"]))
         readings.append(Reading("spo2", spo2, "http://loinc.org|59408-5", "%"))
     if rng.random() > 0.3:
-        readings.append(Reading("lactate", lactate, NEW_CODE if assay_on else OLD_CODE, "mmol/L"))
+        code = OLD_CODE if not assay_on else SITE_CODE if mapped else NEW_CODE
+        readings.append(Reading("lactate", lactate, code, "mmol/L"))
     return tuple(readings)
 
 
@@ -242,7 +248,7 @@ def _moment(day: date, rng: np.random.Generator) -> datetime:
 
 
 def _age(rng: np.random.Generator) -> str:
-    return str(rng.choice(["18-39", "40-64", "65-79", "80+"], p=[0.15, 0.35, 0.32, 0.18]))
+    return AGES[bisect_right(OLDER, rng.random())]
 
 
 def _value(name: str, ill: float) -> float:

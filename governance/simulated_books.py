@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Final
+from uuid import UUID, uuid4
+
+import numpy as np
 
 from governance import rounds, weekly
 from governance.alarms import Alarms
@@ -54,12 +58,13 @@ class Books:
     weekly: weekly.Books
 
 
-def books(store: Store, hands: Hands) -> Books:
+def books(store: Store, hands: Hands, new_id: Callable[[], str] = lambda: str(uuid4())) -> Books:
     """The books of `store`, under the simulated year's own key and clock."""
-    ledger, changes = Ledger(store, KEY, clock=hands), Changes(store, clock=hands)
-    outcomes = Recalled(store, clock=hands)
-    readings, alarms = Readings(store), Alarms(store, clock=hands)
-    audits, clarity = Audits(store, clock=hands), ClarityBook(store, clock=hands)
+    ledger, changes = Ledger(store, KEY, clock=hands, new_id=new_id), Changes(store, clock=hands)
+    outcomes, readings = Recalled(store, clock=hands, new_id=new_id), Readings(store, new_id=new_id)
+    alarms, audits = Alarms(store, clock=hands, new_id=new_id), Audits(store, clock=hands, new_id=new_id)
+    clarity = ClarityBook(store, clock=hands, new_id=new_id)
+    reviews = Reviews(store, KEY, clock=hands, new_id=new_id)
     return Books(
         ledger=ledger,
         outcomes=outcomes,
@@ -69,14 +74,18 @@ def books(store: Store, hands: Hands) -> Books:
         alarms=alarms,
         rounds=rounds.Memory(
             *(Spoken(store, KEY), Daily(store), outcomes, alarms, audits, changes),
-            CodeMaps(store, changes, clock=hands),
+            CodeMaps(store, changes, clock=hands, new_id=new_id),
         ),
         waiting=WaitingList(store, clock=hands),
-        decisions=Decisions(store, changes, clock=hands),
-        weekly=weekly.Books(
-            store, ledger, outcomes, readings, alarms, clarity, audits, Reviews(store, KEY, clock=hands)
-        ),
+        decisions=Decisions(store, changes, clock=hands, new_id=new_id),
+        weekly=weekly.Books(store, ledger, outcomes, readings, alarms, clarity, audits, reviews),
     )
+
+
+def ids(seed: int) -> Callable[[], str]:
+    """Ids of rows, from a seed: what lies at one moment is read in their order, so that the year comes again."""
+    rng = np.random.default_rng((seed, 5))
+    return lambda: str(UUID(bytes=rng.bytes(16), version=4))
 
 
 def midnight(day: date) -> datetime:

@@ -56,7 +56,13 @@ def write_files(folder: Path) -> None:
     gates = "".join(_table("gates", asdict(gate)) for gate in GATES)
     (folder / "gates" / f"{SITE}.toml").write_text(LABEL + gates, encoding="utf-8")
     (folder / "tenants").mkdir(exist_ok=True)
-    (folder / "tenants" / f"{SITE}.toml").write_text(tenant_file(), encoding="utf-8")
+    write_site(folder, "")
+
+
+def write_site(folder: Path, code: str) -> None:
+    """The site's own file; with `code` ("system|code") as lactate in its map, if there is one."""
+    told = f'\n[local_codes]\n"{code}" = "lactate"\n' if code else ""
+    (folder / "tenants" / f"{SITE}.toml").write_text(tenant_file() + told, encoding="utf-8")
 
 
 def approve(folder: Path, gate: Gate, at: datetime) -> None:

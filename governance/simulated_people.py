@@ -1,8 +1,9 @@
 """What people do at the simulated hospital with what the model says: they follow rules and a seed, and nobody is real.
 
-Clinicians answer some cards, hand out some patients' pages, and are told once a day that a model is suspended; some
-readers say how clear a page was; a reviewer goes through the queue on Mondays and Thursdays and labels what waits
-there from the chart. Everything goes through the ledger's own doors.
+Clinicians answer some cards, hand out some patients' pages (few of a model that is silent or suspended, whose page has
+no number), and are told once a day that a model is suspended; some readers say how clear a page was; a reviewer goes
+through the queue on Mondays and Thursdays and labels what waits there from the chart. Everything goes through the
+ledger's own doors.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ WORDS: Final = (
     "Simulated: breathing rate on the new monitor is too high.",
 )
 HANDED, ANSWERED = 0.8, 0.5  # of shown answers, whose page is handed out; of those pages, whose reader answers
+UNNUMBERED: Final = 0.006  # of answers that were not shown, whose page without a number is handed out
 SCORES, CLEAR = (1, 2, 3, 4, 5), (0.03, 0.07, 0.2, 0.4, 0.3)
 LOOKS_BACK: Final = timedelta(days=35)  # of the queue
 QUEUE_DAYS: Final = (0, 3)  # Monday and Thursday
@@ -68,7 +70,9 @@ class Clinicians:
         self._suspended(told, rng)
         self._hands.now = _late(day)
         self._books.ledger.feedback([each for each in said if each], tenant=SITE, service="simulated")
-        self._pages(shown, np.random.default_rng((self._seed, day.toordinal(), 4)))
+        self._pages(shown, HANDED, np.random.default_rng((self._seed, day.toordinal(), 4)))
+        held = [(answer, bed) for answer, bed in told if answer.state in (State.SILENT, State.SUSPENDED)]
+        self._pages(held, UNNUMBERED, np.random.default_rng((self._seed, day.toordinal(), 6)))
 
     def _card(self, answer: Recorded, bed: Bedside, rng: np.random.Generator) -> Feedback | None:
         """The card of an answer that was shown, and what somebody did with it (None: nothing was told)."""
@@ -97,14 +101,17 @@ class Clinicians:
                 )
                 self._books.ledger.event(SUSPENSION_SAID, assessment=answer.id, user=who[0], at=bed.at)
 
-    def _pages(self, shown: Sequence[tuple[Recorded, Bedside]], rng: np.random.Generator) -> None:
-        """The patients' pages that were handed out, and what some readers answered."""
-        for answer, bed in shown:
-            if rng.random() < HANDED:
+    def _pages(
+        self, told: Sequence[tuple[Recorded, Bedside]], handed: float, rng: np.random.Generator
+    ) -> None:
+        """The patients' pages that were handed out, a share of these answers', and what some readers answered."""
+        for answer, bed in told:
+            if rng.random() < handed:
                 at = min(bed.at + timedelta(minutes=10), _late(bed.at.date()))
                 self._books.ledger.release(answer.id, user_of(bed), bed.language, at)
                 if rng.random() < ANSWERED:
-                    page = PageKind(SITE, bed.model, VERSION, "assessed", bed.language, "simulated")
+                    kind = "assessed" if answer.state is State.ACTIVE else answer.state.value
+                    page = PageKind(SITE, bed.model, VERSION, kind, bed.language, "simulated")
                     self._books.clarity.keep(page, int(rng.choice(SCORES, p=CLEAR)))
 
 

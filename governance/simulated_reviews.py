@@ -72,7 +72,7 @@ def decided(body: Mapping[str, Any]) -> Said:
     """What the committee decides on a review's body: the first of its questions that somebody must act on."""
     standing = [alarm for alarm in body["alarms"] if alarm["answered_at"] is None]
     if any(alarm["cause"] == "codes-changed" for alarm in standing):
-        return OTHER, "Simulated: the laboratory maps the new analyser's code; its alarms stay open until then."
+        return OTHER, "Simulated: the laboratory corrects its new analyser; alarms stay open until its code is mapped."
     if any(gate["state"] == "suspended" for gate in body["gates"]):
         if any(alarm["chart"] == INPUT for alarm in standing):
             return RETRAIN, "Simulated: stays suspended; the model is trained anew on what changed, and weighed again."

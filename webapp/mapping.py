@@ -6,11 +6,13 @@ start: a ledger that cannot be written now is told in the log, and the next star
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import structlog
 
 from ehr import mapped
+from ehr.site import Tenant
 from governance.changes import Change
 from governance.code_maps import SHIPPED, CodeMaps
 from governance.errors import GovernanceError
@@ -24,9 +26,13 @@ log = structlog.get_logger()
 
 def noted(rooms: Rooms, by: str) -> tuple[Change, ...]:
     """Note what changed, of what ships and of every site; the lines this call wrote. Raises LedgerUnavailable."""
-    maps = CodeMaps(rooms.store, rooms.changes, clock=rooms.clock)
+    return noted_in(CodeMaps(rooms.store, rooms.changes, clock=rooms.clock), rooms.tenants, by)
+
+
+def noted_in(maps: CodeMaps, tenants: Iterable[Tenant], by: str) -> tuple[Change, ...]:
+    """The same, of these sites in that book."""
     lines = [maps.note(SHIPPED, mapped.shipped(), source=SOURCE, by=by)]
-    for tenant in rooms.tenants:
+    for tenant in tenants:
         lines.append(maps.note(tenant.id, mapped.own(tenant), source=f"tenants/{tenant.id}.toml", by=by))
     return tuple(line for line in lines if line is not None)
 

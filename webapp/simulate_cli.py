@@ -6,7 +6,12 @@ folder without it is not finished. Refuses a folder whose ledger holds anything.
 
 from __future__ import annotations
 
+import gc
+import shlex
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
 from typing import Final
@@ -15,13 +20,17 @@ import click
 from flask import Flask
 from flask.cli import with_appcontext
 
+from ehr.tenants import load_tenants
+from governance.code_maps import CodeMaps
 from governance.errors import GovernanceError
-from governance.playing import FINISHED, play_into, told_of
-from governance.simulated import Year
+from governance.playing import FINISHED, Note, play_into, told_of
+from governance.simulated import SITE, Year
 from governance.store import migrate, open_store
-from webapp import reviewing
+from webapp import mapping, reviewing
+from webapp.simulated_site import AT
 
 USUAL: Final = Year()
+PAGE: Final = f"http://127.0.0.1:5000{AT}/gate/{SITE}"  # where `flask run` serves it
 
 
 def install(app: Flask) -> None:
@@ -41,14 +50,14 @@ def install(app: Flask) -> None:
 )
 @with_appcontext
 def simulate(out: Path, database: str, seed: int, days: int, daily: float) -> None:
-    """Play a synthetic year at a synthetic hospital into a fresh ledger: a minute or two. Nobody in it is real."""
+    """Play a synthetic year at a synthetic hospital into a fresh ledger, in about a minute. Nobody in it is real."""
     began, year = time.perf_counter(), Year(seed=seed, days=days, daily=daily)
     out.mkdir(parents=True, exist_ok=True)
     try:
         store = open_store(database or f"sqlite:///{out / 'ledger.db'}")
         migrate(store)
-        played = play_into(store, out, year, reviewing.why(UTC))
-        with click.progressbar(played, length=days, label="Simulated year") as shown:
+        played = play_into(store, out, year, reviewing.why(UTC), noting(out))
+        with click.progressbar(played, length=days, label="Simulated year") as shown, _uncollected():
             for _ in shown:
                 pass
         store.close()
@@ -56,3 +65,25 @@ def simulate(out: Path, database: str, seed: int, days: int, daily: float) -> No
         raise click.ClickException(str(error)) from None
     (out / FINISHED).write_text(told_of(year), encoding="utf-8")
     click.echo(f"{days} simulated days in {time.perf_counter() - began:.0f} s: {out}")
+    if not database:
+        command = f"ORDERTIME_SIMULATED={shlex.quote(str(out))} {shlex.quote(sys.argv[0])} --app wsgi run"
+        click.echo(f"To look at it:  {command}\nthen open       {PAGE}")
+
+
+def noting(folder: Path) -> Note:
+    """What notes the code map of the site in `folder`, as a start and `watch` do."""
+
+    def note(maps: CodeMaps, by: str) -> None:
+        mapping.noted_in(maps, load_tenants(folder / "tenants", production=False), by)
+
+    return note
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the search for cycles: there are few, and it walks through all that is recalled again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

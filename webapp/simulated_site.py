@@ -20,6 +20,7 @@ from flask import Flask
 from werkzeug.wrappers import Response
 
 from governance.playing import FINISHED, WATCHED
+from governance.simulated import SITE
 from governance.simulated_books import KEY
 from webapp import reviewing
 from webapp.rooms import Rooms
@@ -28,6 +29,7 @@ from webapp.words import say
 
 AT: Final = "/simulated"
 OPEN: Final = ("/gate/", "/review/", "/audits/", "/static/")  # what is shown of it
+PAGES: Final = ("gate", "review", "audits")  # where one begins
 Create = Callable[[Settings, Rooms], Flask]
 
 
@@ -76,7 +78,14 @@ class _Beside:
         app = self._create(rooms.settings, rooms)
         app.config[reviewing.EVERYBODY] = True  # nobody in that ledger is real
         app.jinja_env.globals["simulated"] = say("en", "simulated.banner")
+        app.jinja_env.globals["simulated_pages"] = _pages()
         return app
+
+
+def _pages() -> dict[str, Any]:
+    """The way from each of its pages to the others: nobody comes here by a visit, which would have it."""
+    links = [{"path": f"/{name}/{SITE}", "said": say("en", f"simulated.{name}")} for name in PAGES]
+    return {"label": say("en", "simulated.pages"), "links": links}
 
 
 def rooms_of(folder: Path, settings: Settings, clock: Callable[[], datetime]) -> Rooms:

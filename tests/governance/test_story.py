@@ -4,6 +4,7 @@ does not. One whole year is played for all of it, which takes a minute of a proc
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,14 +13,18 @@ from typing import Any
 import pytest
 
 from governance.alarms import Alarm
+from governance.causes import MAP
 from governance.changes import faults
+from governance.code_maps import KIND
+from governance.daily import INPUT
 from governance.playing import play_into
 from governance.rounds import EQUITY
-from governance.simulated import OUTCOME, SITE, Year
+from governance.simulated import OUTCOME, SITE, SITE_CODE, Year
 from governance.simulated_books import Books, Hands, books
 from governance.simulated_gates import ROLES
 from governance.store import migrate, open_store
 from inference.assessment import VENTILATION, State
+from webapp.simulate_cli import noting
 
 pytestmark = pytest.mark.slow
 ASSAY, MAPPED, MONITOR = date(2026, 5, 11), date(2026, 6, 8), date(2026, 8, 10)
@@ -31,7 +36,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
     folder = tmp_path_factory.mktemp("year")
     store = open_store(f"sqlite:///{folder / 'ledger.db'}")
     migrate(store)
-    for _ in play_into(store, folder, Year(), lambda _: ("a reason",)):
+    for _ in play_into(store, folder, Year(), lambda _: ("a reason",), noting(folder)):
         pass
     yield books(store, Hands(datetime(2027, 1, 1, tzinfo=UTC)))
     store.close()
@@ -80,6 +85,23 @@ def test_the_analyser_and_the_monitor_are_found_by_the_next_mondays_round(told: 
     assert ("input", "rr", date(2026, 8, 17)) in found
 
 
+def test_the_laboratory_s_own_code_comes_by_the_site_s_map_as_one_line_and_no_alarm_follows(told: Books) -> None:
+    (line,) = [each for each in told.changes.lines(SITE) if each.kind == KIND]
+    assert (line.at.date(), line.author) == (MAPPED, "start")
+    assert f"local_codes.{SITE_CODE}: nothing to lactate" in line.modification
+    assert "the inputs lactate" in line.impact
+    (noted,) = told.rounds.maps.since(SITE, datetime(2026, 1, 1, tzinfo=UTC))
+    assert [(each.entry, each.variables) for each in noted.changed] == [(f"local_codes.{SITE_CODE}", ("lactate",))]
+    rows = [row for row in told.rounds.daily.between(SITE, VENTILATION, date.min, date.max) if row.subject == "lactate"]
+    codes = {row.day: row.codes for row in rows if row.kind == INPUT}
+    assert all(code == (f"{SITE_CODE} mmol/L",) for day, code in codes.items() if day >= MAPPED)
+    assert not any(SITE_CODE in code for day, found in codes.items() if day < MAPPED for code in found)
+    assert [each for each in alarms(told) if each.finding.cause == MAP] == []
+    of_lactate = [each for each in alarms(told) if each.finding.subject == "lactate"]
+    assert {each.decision for each in of_lactate} == {"code-mapped"}
+    assert {each.from_day for each in of_lactate} == {MAPPED}
+
+
 def test_the_group_that_is_missed_is_found_by_the_audit_within_five_months(told: Books) -> None:
     missed = [each for each in alarms(told) if each.finding.chart == EQUITY]
     assert [each.finding.subject for each in missed] == ["language: es"]
@@ -110,10 +132,17 @@ def test_a_suspended_model_says_so_to_each_user_once_a_day(told: Books) -> None:
     assert set(said) == set(asked)
 
 
-def test_pages_are_handed_out_while_the_gate_is_open_and_readers_answer_with_nobody_s_name(told: Books) -> None:
+def test_pages_are_handed_out_in_every_state_and_readers_answer_with_nobody_s_name(told: Books) -> None:
     handed = told_of(told, "SELECT a.state, r.language FROM releases r JOIN assessments a ON a.id = r.assessment_id")
-    assert {state for state, _ in handed} == {"active"}
+    by_state = Counter(state for state, _ in handed)
+    assert set(by_state) == {"active", "silent", "suspended"}
+    assert by_state["active"] > by_state["silent"] > 50
+    assert by_state["suspended"] > 10
     assert {language for _, language in handed} == {"en", "es"}
+    answered = dict(told_of(told, "SELECT kind, count(*) FROM clarity GROUP BY kind"))
+    assert set(answered) == {"assessed", "silent", "suspended"}
+    assert answered["silent"] <= by_state["silent"]
+    assert answered["suspended"] <= by_state["suspended"]
     report = told.clarity.report(tenant=SITE)
     assert 0.3 * len(handed) < report.answers <= len(handed)
     assert report.mean is not None

@@ -160,6 +160,7 @@ def test_the_year_is_played_into_an_empty_ledger_alone(house: Flask, tmp_path: P
     told = ("simulate", "--out", out, "--days", "9", "--daily", "6")
     status, said = typed(house, *told)
     assert (status, "9 simulated days" in said) == (0, True)
+    assert f"http://127.0.0.1:5000/simulated/gate/{SITE}" in said  # where to look at it
     assert json.loads((tmp_path / "year" / "year.json").read_text())["simulated"] is True
     status, said = typed(house, *told)
     assert (status, "played into an empty one" in said) == (1, True)
@@ -186,6 +187,7 @@ def test_the_simulated_hospital_is_shown_beside_the_app_and_says_so_on_every_pag
     for path in (f"review/{SITE}/2026-W01", f"audits/{SITE}"):
         answer = client.get(f"/simulated/{path}")
         assert (answer.status_code, 'class="simulated"' in answer.text) == (200, True), path
+        assert all(f'href="/simulated/{name}/{SITE}"' in answer.text for name in ("gate", "review", "audits")), path
     assert client.get(f"/review/{SITE}").status_code == 401  # of real patients, named reviewers alone
     assert client.get("/simulated/launch").status_code == 404
     assert 'class="simulated"' not in client.get(f"/gate/{SITE}").text
