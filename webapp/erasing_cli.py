@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 from flask import Flask
 from flask.cli import with_appcontext
@@ -9,7 +11,9 @@ from flask.cli import with_appcontext
 from ehr.errors import TenantError, UnknownIssuer
 from governance.erasure import Erased
 from governance.errors import GovernanceError
-from webapp.rooms import here
+from webapp import review_page, reviewing
+from webapp.rooms import Rooms, here
+from webapp.sessions import VaultUnavailable
 
 
 def install(app: Flask) -> None:
@@ -45,6 +49,7 @@ def erase(site: str, sentence: str, author: str, patient: str) -> None:
         raise click.ClickException(f"no site '{site}' is configured here") from None
     except (GovernanceError, TenantError) as error:
         raise click.ClickException(str(error)) from None
+    _papers(rooms, site, [each.week.name for each in reviewing.reviews(rooms).weeks(tenant.id)])
     if not found.patients:
         raise click.ClickException(f"nothing of that patient is in {site}'s ledger")
     click.echo(_said(tenant.id, found))
@@ -60,9 +65,23 @@ def retain() -> None:
             if tenant.retention.days is None:
                 click.echo(f"{tenant.id}: no [retention] in its file; nothing goes by itself", err=True)
                 continue
-            click.echo(_said(tenant.id, rooms.erasure.retained(tenant.id, tenant.retention.days)))
+            found = rooms.erasure.retained(tenant.id, tenant.retention.days)
+            click.echo(_said(tenant.id, found))
+            _papers(rooms, tenant.id, found.reviews)
     except (GovernanceError, TenantError) as error:
         raise click.ClickException(str(error)) from None
+
+
+def _papers(rooms: Rooms, site: str, weeks: Sequence[str]) -> None:
+    """Throw away papers that were drawn of these weeks; who asks for one has it drawn again."""
+    try:
+        for week in weeks:
+            review_page.thrown_away(rooms, site, week)
+    except VaultUnavailable as error:
+        named = ", ".join(weeks)
+        raise click.ClickException(
+            f"{site}: erased, but papers drawn of {named} may still be held, sealed, for up to a quarter: {error}"
+        ) from None
 
 
 def _said(site: str, found: Erased) -> str:

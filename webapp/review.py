@@ -97,7 +97,8 @@ def week_pdf(site: str, week: str) -> Response:
     limits.within(rooms, "papers", reader.visit)
     kept = _kept(rooms, reader.tenant, week)
     _note(rooms, reader, "printed")
-    answer = make_response(review_page.printed(rooms, review_page.paper(rooms, reader.tenant, kept)))
+    html = review_page.paper(rooms, reader.tenant, kept)
+    answer = make_response(review_page.printed(rooms, reader.tenant.id, kept.week.name, html))
     answer.mimetype = "application/pdf"
     answer.headers["Content-Disposition"] = f'inline; filename="ordertime-review-{kept.week.name}.pdf"'
     return answer

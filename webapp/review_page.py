@@ -34,29 +34,42 @@ def paper(rooms: Rooms, tenant: Tenant, kept: Review) -> str:
     return render_template("review_paper.html", view=view(rooms, tenant, kept), say=say)
 
 
-def printed(rooms: Rooms, html: str) -> bytes:
-    """The paper as PDF. Drawing ten sheets takes a second of processor, so what was drawn is held, sealed, for as long
-    as its words and its style are the same to the letter. Raises PrintingUnavailable.
+def printed(rooms: Rooms, site: str, week: str, html: str) -> bytes:
+    """The paper of that week as PDF. Drawing ten sheets takes a second of processor, so what was drawn last is held,
+    sealed, in the week's one place, and given while words and style are the same to the letter; another is drawn over
+    it. Raises PrintingUnavailable.
     """
     style = (handout.STATIC / "review.css").read_text(encoding="utf-8")
-    key = hashlib.sha256(f"{style}\0{html}".encode()).hexdigest()
-    held = _held(rooms, key)
+    drawing, place = hashlib.sha256(f"{style}\0{html}".encode()).hexdigest(), f"{site}|{week}"
+    held = _held(rooms, place, drawing)
     if held is not None:
         return held
     made = handout.sheets(html)
     parts = [made[start : start + PART] for start in range(0, len(made), PART)]
     for number, part in enumerate(parts):
-        rooms.vault.put("paper", f"{key}|{number}", {"pdf": b64encode(part).decode()}, HELD)
-    rooms.vault.put("paper", key, {"parts": len(parts)}, HELD)  # last: a reader never finds half of it
+        sealed = {"pdf": b64encode(part).decode(), "of": drawing}
+        rooms.vault.put("paper", f"{place}|{number}", sealed, HELD)
+    rooms.vault.put("paper", place, {"parts": len(parts), "of": drawing}, HELD)
     return made
 
 
-def _held(rooms: Rooms, key: str) -> bytes | None:
-    """The paper of that digest, whole; None where it is not held, or no more."""
-    head = rooms.vault.get("paper", key)
-    parts = [] if head is None else [rooms.vault.get("paper", f"{key}|{number}") for number in range(head["parts"])]
-    whole = [b64decode(part["pdf"]) for part in parts if part is not None]
+def _held(rooms: Rooms, place: str, drawing: str) -> bytes | None:
+    """That drawing, whole; None where another one or a part of it is held, or nothing any more."""
+    head = rooms.vault.get("paper", place)
+    if head is None or head["of"] != drawing:
+        return None
+    parts = [rooms.vault.get("paper", f"{place}|{number}") for number in range(head["parts"])]
+    whole = [b64decode(part["pdf"]) for part in parts if part is not None and part["of"] == drawing]
     return b"".join(whole) if parts and len(whole) == len(parts) else None
+
+
+def thrown_away(rooms: Rooms, site: str, week: str) -> None:
+    """Delete what is held of the week's paper: somebody who was named on it was erased. Raises VaultUnavailable."""
+    place = f"{site}|{week}"
+    head = rooms.vault.get("paper", place)
+    rooms.vault.delete("paper", place)
+    for number in range(head["parts"] if head else 0):
+        rooms.vault.delete("paper", f"{place}|{number}")
 
 
 def drawn(rooms: Rooms, tenant: Tenant, kept: Review) -> None:
@@ -64,7 +77,7 @@ def drawn(rooms: Rooms, tenant: Tenant, kept: Review) -> None:
     held now, its page tries when it is asked for.
     """
     with current_app.test_request_context(), suppress(handout.PrintingUnavailable, VaultUnavailable):
-        printed(rooms, paper(rooms, tenant, kept))
+        printed(rooms, tenant.id, kept.week.name, paper(rooms, tenant, kept))
 
 
 def alone(html: str) -> str:

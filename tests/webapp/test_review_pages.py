@@ -81,14 +81,18 @@ def test_the_paper_is_drawn_by_the_job_and_again_where_a_word_of_it_differs(
     assert kept is not None
     with house.house.app.test_request_context():
         html = review_page.paper(rooms, tenant, kept)
-        assert review_page.printed(rooms, html) == answer.get_data()
-        other = review_page.printed(rooms, html.replace("Not decided yet", "Decided"))
-        assert review_page.printed(rooms, html.replace("Not decided yet", "Decided")) == other
+        assert review_page.printed(rooms, SITE, house.week.name, html) == answer.get_data()
+        other = review_page.printed(rooms, SITE, house.week.name, html.replace("Not decided yet", "Decided"))
+        assert review_page.printed(rooms, SITE, house.week.name, html.replace("Not decided yet", "Decided")) == other
         monkeypatch.setattr(review_page, "PART", 1_000)  # a long paper lies in many places
-        third = review_page.printed(rooms, html.replace("Not decided yet", "Undecided"))
-        assert review_page.printed(rooms, html.replace("Not decided yet", "Undecided")) == third
+        third = review_page.printed(rooms, SITE, house.week.name, html.replace("Not decided yet", "Undecided"))
+        assert review_page.printed(rooms, SITE, house.week.name, html.replace("Not decided yet", "Undecided")) == third
         assert len(third) > 10_000
     assert len(drawn) == 2
+    review_page.thrown_away(rooms, SITE, house.week.name)
+    place = f"{SITE}|{house.week.name}"
+    slots = [place, *(f"{place}|{part}" for part in range(len(third) // 1_000 + 1))]
+    assert [rooms.vault.get("paper", slot) for slot in slots] == [None] * len(slots)
     assert "Decided" in PdfReader(io.BytesIO(other)).pages[0].extract_text()
 
 
@@ -227,3 +231,14 @@ def test_an_export_is_written_whole_and_a_changed_one_is_named(house: Reviewed, 
     told = house.run("export", "--check", str(out))
     assert (told.exit_code, "cards.parquet is not as it was written" in told.output) == (1, True)
     assert "is there already" in house.run("export", "--out", str(out)).output
+
+
+def test_an_erasure_throws_away_what_was_drawn_before(house: Reviewed) -> None:
+    rooms = house.house.rooms
+    seen(house, f"/review/{SITE}/{house.week.name}.pdf")
+    assert rooms.vault.get("paper", f"{SITE}|{house.week.name}")
+    sentence = ("--sentence", "at the patient's request", "--as", "Ada North")
+    said = house.run("erase", SITE, "--patient", "pneumonia-worsening", *sentence)
+    assert said.exit_code == 0, said.output
+    assert rooms.vault.get("paper", f"{SITE}|{house.week.name}") is None
+    assert rooms.vault.get("paper", f"{SITE}|{house.week.name}|0") is None
