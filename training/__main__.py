@@ -54,6 +54,21 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
+def _reword(options: argparse.Namespace) -> int:
+    """Exit code 0 when the version was written, 1 when it is released already or the one before does not load."""
+    from inference.errors import ArtifactError
+    from training.reword import reword
+
+    one = task(options.task)
+    try:
+        folder = reword(one, options.artifacts, created=datetime.now(UTC).replace(microsecond=0))
+    except (ArtifactError, FileExistsError) as refused:
+        sys.stderr.write(f"{one.name}: {refused}\n")
+        return 1
+    sys.stdout.write(f"{one.name} {one.version}: {folder}\n")
+    return 0
+
+
 def _run(one: Task, options: argparse.Namespace) -> Path:
     from training.run import Bench, run
 
@@ -103,6 +118,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--threads", type=int, default=2)
     run.add_argument("--replace", action="store_true", help="write over a version that is there")
+    again = commands.add_parser("reword", help="the newest release with its card's sentences as they are written now")
+    again.set_defaults(main=_reword)
+    again.add_argument("--task", choices=("ventilation", "troponin"), required=True)
+    again.add_argument("--artifacts", type=Path, default=HERE / "inference" / "artifacts")
     adaptation.add(commands)
     federation.add(commands)
     return parser

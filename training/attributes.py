@@ -66,9 +66,10 @@ def attributes(task: Task, evaluation: Mapping[str, Any], rows: Rows) -> list[di
     ]
 
 
-def _said(task: Task, evaluation: Mapping[str, Any], rows: Rows) -> dict[int, Said]:
+def written(task: Task) -> dict[int, Said]:
+    """The attributes that are a person's sentences; no figure in them was measured."""
     about = INTENDED[task.name]
-    written = {
+    sentences = {
         1: "The maintainers of Ordertime, reached through the repository's issues; the site that runs the model "
         "names a contact of its own.",
         2: "No funding is declared.",
@@ -95,9 +96,14 @@ def _said(task: Task, evaluation: Mapping[str, Any], rows: Rows) -> dict[int, Sa
         31: "A released artefact is never changed. A site may set its own intercept in its silent period; any other "
         "correction is a new version. There is no fixed interval.",
     }
+    said = {number: (text, WRITTEN) for number, text in sentences.items()}
+    return said | {11: (about.cohort, TRAINING), 12: (_person(task), TRAINING)}
+
+
+def _said(task: Task, evaluation: Mapping[str, Any], rows: Rows) -> dict[int, Said]:
     return (
-        {number: (text, WRITTEN) for number, text in written.items()}
-        | {11: (about.cohort, TRAINING), 12: (_person(task), TRAINING), 13: (_represented(rows), TRAINING)}
+        written(task)
+        | {13: (_represented(rows), TRAINING)}
         | {17 + step: said for step, said in enumerate(_external(evaluation))}
         | {
             21: (_validity(evaluation["data_sets"]), EVALUATION),

@@ -74,7 +74,7 @@ _COURSE_ALONE: Final = Growth(rounds=250, rate=0.05, leaves=12, least=40, column
 TASKS: Final = (
     Task(
         name=VENTILATION,
-        version="0.4.0",
+        version="0.4.1",
         outcomes=("ventilation-6h", "ventilation-12h", "ventilation-24h"),
         hours=(6, 12, 24),
         data_sets=(CHALLENGE_2012, EICU),
@@ -88,7 +88,7 @@ TASKS: Final = (
     ),
     Task(
         name=TROPONIN,
-        version="0.5.0",
+        version="0.5.1",
         outcomes=("troponin-rise-24h",),
         hours=(24,),
         data_sets=(CHALLENGE_2012, CHALLENGE_2019, EICU),
