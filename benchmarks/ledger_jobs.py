@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import insert, select
+from sqlalchemy import exists, insert, select
 
 from benchmarks.ledger_fill import BEGAN
 from benchmarks.timing import Part
@@ -17,11 +17,13 @@ from ehr.tenants import Tenant
 from governance import seismometer
 from governance.changes import walked
 from governance.due import Due
+from governance.erasing_tables import erasures
 from governance.figures import figures
+from governance.keys import Pseudonym
 from governance.patient_days import days_of
 from governance.rounds import go
 from governance.simulated import OUTCOME, THRESHOLD
-from governance.tables import daily
+from governance.tables import assessments, daily
 from governance.weeks import Week
 from inference.assessment import VENTILATION
 from webapp import carding, governing_cli, review_page, reviewing, watch_cli, words
@@ -56,6 +58,8 @@ def commands(rooms: Rooms, tenant: Tenant, folder: Path) -> Iterator[Part]:
         "labels export: every label that stands": lambda: _through(_labelled(rooms, tenant)),
         "seismometer: the year's predictions and events": lambda: _seismometer(rooms, tenant, folder),
         "export: the whole site as Parquet": lambda: _export(rooms, tenant, folder),
+        "retain: whose retention is over (nobody)": lambda: rooms.erasure.overdue(tenant.id, 10_000.0),
+        "erase: one patient": lambda: _erased(rooms, tenant),
     }
     for name, what in parts.items():
         yield Part(f"command: {name}", what)
@@ -63,6 +67,17 @@ def commands(rooms: Rooms, tenant: Tenant, folder: Path) -> Iterator[Part]:
 
 def _through(rows: Iterator[Any]) -> int:
     return sum(1 for _ in rows)
+
+
+def _erased(rooms: Rooms, tenant: Tenant) -> None:
+    """The patient of the ledger's first answer who is not erased yet."""
+    a, e = assessments.c, erasures.c
+    query = select(a.pseudonym).where(a.tenant == tenant.id, ~exists().where(e.name == a.pseudonym)).limit(1)
+    with rooms.store.reading() as connection:
+        whose = Pseudonym(connection.scalars(query).one())
+    found = rooms.erasure.requested(tenant.id, whose, author="benchmark", sentence="the benchmark's patient")
+    if not found.answers:
+        raise RuntimeError("nothing was erased")
 
 
 def _labelled(rooms: Rooms, tenant: Tenant) -> Iterator[Any]:
