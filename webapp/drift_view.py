@@ -28,7 +28,8 @@ def section(alarms: list[Mapping[str, Any]], stated: Sequence[Any] = ()) -> Sect
     items = tuple(_alarm(each) for each in alarms)
     none = () if items else (say("en", "review.drift.none"),)
     promised = say("en", "review.drift.promise", days=PROMISED, baseline=BASELINE)
-    return Section("drift", say("en", "review.drift.title"), (*none, promised), items, (_stated(stated),) if stated else ())
+    tables = (_stated(stated),) if stated else ()
+    return Section("drift", say("en", "review.drift.title"), (*none, promised), items, tables)
 
 
 def _stated(stated: Sequence[Any]) -> Table:

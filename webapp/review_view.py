@@ -29,7 +29,9 @@ class ReviewView:
     sections: tuple[Section, ...]
 
 
-def view(body: Body, digest: str, decision: Section, *, site: str, zone: tzinfo, stated: Sequence[Any] = ()) -> ReviewView:
+def view(
+    body: Body, digest: str, decision: Section, *, site: str, zone: tzinfo, stated: Sequence[Any] = ()
+) -> ReviewView:
     """The review kept as `body`; `decision` is what was decided, or how it is; `stated`, what charts promise."""
     said = [section for model in body["models"] for section in _model(model, zone)]
     sections = (
