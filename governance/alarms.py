@@ -1,8 +1,9 @@
 """Alarms: each raised once, delivered once, answered once by a person; then its chart begins anew.
 
 While an alarm stands unanswered, its chart raises no other: a webhook that repeats itself is a webhook that is
-muted. What could not be delivered stays owed and is tried again with the next run. Delivery is at least once: a
-hook that took the alarm and broke before it said so hears it again, under the same id.
+muted. What could not be delivered stays owed and is tried again with the next run. Of several runs at once one posts
+an alarm (`governance.alarm_claims`). A hook that took it and broke before it said so, or whose answer nobody was left
+to write down, hears it again, under the same id.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Select, exists, select
 
 from governance import tables
+from governance.alarm_claims import Claims
 from governance.causes import Finding
 from governance.errors import LedgerRefusal
 from governance.keys import Pseudonym
@@ -56,6 +58,7 @@ class Alarms:
         new_id: Callable[[], str] = lambda: str(uuid4()),
     ) -> None:
         self._store, self._clock, self._new_id = store, clock, new_id
+        self._claims = Claims(store, clock=clock, new_id=new_id)
 
     def raise_all(
         self, tenant: str, model: str, outcome: str, findings: Iterable[Finding]
@@ -87,15 +90,21 @@ class Alarms:
             return {(chart, subject): day for chart, subject, day in connection.execute(query)}
 
     def deliver(self, tenant: str, post: Callable[[Notice], bool]) -> int:
-        """Hand what is owed to `post`, oldest first, until one is not taken; how many were."""
+        """Hand what is owed to `post`, oldest first, until one is not taken; how many were.
+
+        What another run is posting at this moment is left to it.
+        """
         owed = [each for each in reversed(self.listed(tenant)) if each.delivered_at is None]
-        for count, alarm in enumerate(owed):
-            if not post(notice(alarm)):
-                return count
-            row = {"alarm_id": alarm.id, "at": self._clock()}
-            with self._store.writing() as connection:
-                self._store.insert_once(connection, tables.alarm_notices, row, ("alarm_id",))
-        return len(owed)
+        taken = 0
+        for alarm in owed:
+            with self._claims.held(alarm.id) as ours:
+                if not ours:
+                    continue
+                if not post(notice(alarm)):
+                    break
+                self._delivered(alarm.id)
+                taken += 1
+        return taken
 
     def answer(self, tenant: str, alarm_id: str, *, user: Pseudonym, decision: str, from_day: date) -> bool:
         """Keep what a person decided; False if it was answered before. Raises LedgerRefusal.
@@ -116,6 +125,11 @@ class Alarms:
                 "decision": decision,
             }
             return self._store.insert_once(connection, tables.alarm_answers, row, ("alarm_id",))
+
+    def _delivered(self, alarm_id: str) -> None:
+        row = {"alarm_id": alarm_id, "at": self._clock()}
+        with self._store.writing() as connection:
+            self._store.insert_once(connection, tables.alarm_notices, row, ("alarm_id",))
 
     def _keep(self, connection: Connection, whose: dict[str, str], finding: Finding) -> Alarm | None:
         last = self._last(connection, whose, finding)

@@ -1,8 +1,8 @@
 """The ledger's tables, as SQLAlchemy sees them; `migrations/` makes them, and a test holds the two together.
 
-Everything but `ephemera` and `waiting` only ever grows: triggers in both databases refuse UPDATE and DELETE, but for
-what names a patient who is in `erasures` (governance.erasure). What would name a patient or a user is a keyed
-pseudonym; what follow-up and recall need is sealed (`governance.keys`).
+Everything but what is in CHANGING only ever grows: triggers in both databases refuse UPDATE and DELETE, but for what
+names a patient who is in `erasures` (governance.erasure). What would name a patient or a user is a keyed pseudonym;
+what follow-up and recall need is sealed (`governance.keys`).
 Times are UTC with their zone, in both databases.
 """
 
@@ -352,6 +352,15 @@ alarm_notices = Table(
     Column("at", Instant, nullable=False),
 )
 
+# Whose turn it is to post an alarm (governance.alarm_claims): gone with the answer, or after its time.
+alarm_claims = Table(
+    "alarm_claims",
+    metadata,
+    Column("alarm_id", String(36), ForeignKey("alarms.id"), primary_key=True),
+    Column("claimer", String(36), nullable=False),
+    Column("until", Instant, nullable=False),
+)
+
 # What a person decided about an alarm: its chart begins anew on `from_day`.
 alarm_answers = Table(
     "alarm_answers",
@@ -374,4 +383,5 @@ ephemera = Table(
     Index("ix_ephemera_by_end", "expires_at"),
 )
 
-APPEND_ONLY: Final = tuple(name for name in metadata.tables if name not in ("ephemera", "waiting"))
+CHANGING: Final = ("ephemera", "waiting", "alarm_claims")
+APPEND_ONLY: Final = tuple(name for name in metadata.tables if name not in CHANGING)

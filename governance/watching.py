@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import Final, TypeVar
 
 from governance.causes import CODES, UNITS, Finding, Remapped, code_changes, explained
-from governance.charts import calibration, means, rates
+from governance.charts import calibration, means, rates, stated
 from governance.daily import SHARES, Summary
 from governance.series import Case, Weekly
 
@@ -32,8 +32,8 @@ T = TypeVar("T")
 class Promise:
     """How seldom all charts together alarm falsely, and how long a baseline lasts, both in days."""
 
-    days: float = 180.0
-    baseline: int = 60
+    days: float = stated.PROMISED
+    baseline: int = stated.BASELINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,8 @@ def _rate_job(key: Key, samples: Sequence[rates.Sample], days: int) -> Job:
         usual = sum(each.size for each in was) / len(was) / crowd
         pool = rates.period(usual, share, run_length / days, PERIODS[days])
         charted = rates.pooled(now, days * pool) if pool > 1 else now
-        for point in rates.chart(charted, share, run_length / days / pool, clustering=crowd):
+        spread = crowd * rates.guessed(len(was) / pool)
+        for point in rates.chart(charted, share, run_length / days / pool, clustering=spread):
             if point.direction:
                 day, value = point.sample.day, point.sample.events / point.sample.size
                 known = day + timedelta(days=days * pool - 1)

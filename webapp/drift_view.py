@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from webapp import shares, words
-from webapp.report import Section
+from webapp.report import Section, Table
 from webapp.words import say
 
 PROMISED, BASELINE = 180, 60  # days: those of governance.watching, a test holds
@@ -23,12 +23,32 @@ AS_SHARES: Final = frozenset(
 )
 
 
-def section(alarms: list[Mapping[str, Any]]) -> Section:
-    """The alarms of a review, and how seldom the charts promise a false one."""
+def section(alarms: list[Mapping[str, Any]], stated: Sequence[Any] = ()) -> Section:
+    """The alarms of a review, and what the charts promise; `stated` is governance.charts.stated's."""
     items = tuple(_alarm(each) for each in alarms)
     none = () if items else (say("en", "review.drift.none"),)
     promised = say("en", "review.drift.promise", days=PROMISED, baseline=BASELINE)
-    return Section("drift", say("en", "review.drift.title"), (*none, promised), items)
+    tables = (_stated(stated),) if stated else ()
+    return Section("drift", say("en", "review.drift.title"), (*none, promised), items, tables)
+
+
+def _stated(stated: Sequence[Any]) -> Table:
+    """Each chart's own run length, and in how many days it finds which shift."""
+    caption = say("en", "review.drift.stated", charts=stated[0].run_length // PROMISED)
+    heads = tuple(say("en", f"review.drift.column-{name}") for name in ("chart", "run-length", "shift", "days"))
+    rows = tuple(
+        (chart(each.chart, ""), f"{each.run_length:,}", _shift(each), str(each.days)) for each in stated
+    )
+    return Table(caption, heads, rows)
+
+
+def _shift(each: Any) -> str:
+    if each.chart in AS_SHARES:
+        usual, shifted = shares.share(each.usual), shares.share(each.shifted)
+        key = "review.drift.shift-week" if each.every > 1 else "review.drift.shift-day"
+        return say("en", key, usual=usual, shifted=shifted, size=each.size)
+    key = "odds" if each.chart == "calibration" else "mean"
+    return say("en", f"review.drift.shift-{key}", shifted=words.number(each.shifted), size=each.size)
 
 
 def chart(name: str, subject: str) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from flask import current_app, render_template
 
 from ehr.tenants import Tenant
+from governance.charts.stated import STATED
 from governance.decisions import IMPACT, KINDS, Decided
 from governance.review import Review
 from webapp import handout, review_view, reviewing, words
@@ -26,7 +27,8 @@ PART: Final = 40_000  # bytes of it in one place of the vault
 def view(rooms: Rooms, tenant: Tenant, kept: Review) -> ReviewView:
     """The review in words."""
     zone = words.zone_of(tenant.time_zone)
-    return review_view.view(kept.body, kept.digest, decision(rooms, tenant, kept), site=tenant.name, zone=zone)
+    decided = decision(rooms, tenant, kept)
+    return review_view.view(kept.body, kept.digest, decided, site=tenant.name, zone=zone, stated=STATED)
 
 
 def paper(rooms: Rooms, tenant: Tenant, kept: Review) -> str:

@@ -6,7 +6,7 @@ counted on beside it. Refuses nothing that was kept: what this version has no wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from typing import Any
@@ -29,15 +29,17 @@ class ReviewView:
     sections: tuple[Section, ...]
 
 
-def view(body: Body, digest: str, decision: Section, *, site: str, zone: tzinfo) -> ReviewView:
-    """The review kept as `body`; `decision` is what was decided, or how it is."""
+def view(
+    body: Body, digest: str, decision: Section, *, site: str, zone: tzinfo, stated: Sequence[Any] = ()
+) -> ReviewView:
+    """The review kept as `body`; `decision` is what was decided, or how it is; `stated`, what charts promise."""
     said = [section for model in body["models"] for section in _model(model, zone)]
     sections = (
         decision,
         _questions(body, zone),
         *said,
         cards_view.section(body, zone),
-        drift_view.section(body["alarms"]),
+        drift_view.section(body["alarms"], stated),
         _gates(body, zone),
         *_audits(body),
         _clarity(body["clarity"], body.get("handed")),

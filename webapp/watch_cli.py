@@ -133,7 +133,7 @@ def _watched(rooms: Rooms, tenant: Tenant) -> bool:
 def _delivered(rooms: Rooms, tenant: Tenant) -> bool:
     """Hand what is owed to the site's webhook; whether any is still owed."""
     alarms = _alarms(rooms)
-    owed = sum(each.delivered_at is None for each in alarms.listed(tenant.id))
+    owed = _owed(alarms, tenant)
     if not owed:
         return False
     if not tenant.alarm_webhook:
@@ -144,8 +144,13 @@ def _delivered(rooms: Rooms, tenant: Tenant) -> bool:
         taken = alarms.deliver(tenant.id, Webhook(rooms.http, tenant.alarm_webhook))
     except (OrdertimeError, WebhookRefused) as error:  # a name that leads inside, an address nobody may call
         taken, why = 0, f" ({error})"
-    click.echo(f"{tenant.id}: {taken} alarms delivered, {owed - taken} owed to the next run{why}")
-    return taken < owed
+    left = _owed(alarms, tenant)  # asked anew: another run may be posting
+    click.echo(f"{tenant.id}: {taken} alarms delivered, {left} owed to the next run{why}")
+    return left > 0
+
+
+def _owed(alarms: Alarms, tenant: Tenant) -> int:
+    return sum(each.delivered_at is None for each in alarms.listed(tenant.id))
 
 
 def _alarms(rooms: Rooms) -> Alarms:

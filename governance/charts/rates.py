@@ -77,7 +77,7 @@ def chart(
     With `clustering` c, a sample of n is as telling as n / c independent cases, and is judged as that many.
     """
     return tuple(
-        _point(sample, limits(round(sample.size / clustering), share, run_length), clustering)
+        _point(sample, max(1, round(sample.size / clustering)) if sample.size else 0, share, run_length)
         for sample in samples
     )
 
@@ -91,6 +91,15 @@ def clustering(samples: Iterable[Sample], share: float) -> float:
     held = min(max(share, EDGE), 1 - EDGE)
     scores = [(each.events / each.size - held) / sqrt(held * (1 - held) / each.size) for each in kept]
     return max(1.0, float(np.var(scores, ddof=1))) if len(scores) > 1 else 1.0
+
+
+def guessed(samples: float) -> float:
+    """How many times more a sample varies about a share read from a baseline of `samples` than about a known one.
+
+    Its own variance and the baseline's. Eight weeks are a short baseline: limits of a share taken as known alarmed
+    nearly twice as often as they promised.
+    """
+    return 1.0 + 1.0 / samples
 
 
 def samples_to_find(size: int, share: float, shifted: float, run_length: float) -> float:
@@ -142,15 +151,15 @@ def baseline(samples: Iterable[Sample]) -> float:
     return (events + 0.5) / (size + 1.0)
 
 
-def _point(sample: Sample, ordinary: Limits, clustering: float) -> RatePoint:
+def _point(sample: Sample, telling: int, share: float, run_length: float) -> RatePoint:
+    """A sample as so many independent cases of the same share; the nearest whole count must be out of the ordinary."""
     if not 0 <= sample.events <= sample.size:
         raise ValueError(f"{sample.events} events of {sample.size} cases on {sample.day}")
+    ordinary = limits(telling, share, run_length)
     if sample.size == 0:
         return RatePoint(sample, ordinary, 0)
-    telling = sample.events / clustering
-    if clustering > 1.0 and ordinary.run_length == inf:
-        return RatePoint(sample, ordinary, 0)
-    direction = int(telling > ordinary.high) - int(telling < ordinary.low)
+    events = sample.events * telling / sample.size
+    direction = int(events >= ordinary.high + 0.5) - int(events <= ordinary.low - 0.5)
     return RatePoint(sample, ordinary, direction)
 
 

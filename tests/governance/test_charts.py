@@ -15,6 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 from governance.charts import calibration, means, rates
+from governance.charts.stated import BASELINE, STATED, Stated
+from governance.watching import CALIBRATION
+from tests.governance.charted import FIRST, found, seen
 
 DAY = date(2026, 1, 5)
 RUNS = 1500
@@ -271,3 +274,37 @@ def test_a_quantity_that_never_varied_alarms_when_it_does() -> None:
     was = means.usual(still)
     assert means.standardised(still[0], was) == 0.0
     assert means.chart([means.summarised(DAY, [22.0])], was, 370.0)[0].direction == 1
+
+
+def in_control(each: Stated, runs: int, days: int) -> tuple[int, int]:
+    """False alarms of that chart over `runs` hospitals of `days` days of no change, and the days watched."""
+    alarms = watched = 0
+    for rng in np.random.default_rng(61).spawn(runs):
+        late = [(one.crossed_on - FIRST).days + 1 for one in found(each, seen(each, days, days, rng))]
+        sides, quiet = (2, 0) if each.chart == CALIBRATION else (1, BASELINE)  # its baseline is of probabilities alone
+        alarms += len(late)
+        watched += sum(late) + (sides - len(late)) * days - quiet
+    return alarms, watched
+
+
+@pytest.mark.parametrize("each", STATED, ids=lambda each: str(each.chart))
+def test_each_chart_keeps_its_run_length_from_the_baseline_it_really_has(each: Stated) -> None:
+    runs, days = (30, 1260) if each.chart == CALIBRATION else (80, 2520)
+    alarms, watched = in_control(each, runs, days)
+    expected = watched / each.run_length
+    # Poisson's three sigmas above what is promised
+    assert expected > 9
+    assert alarms <= expected + 3 * sqrt(expected)
+
+
+@pytest.mark.parametrize("each", STATED, ids=lambda each: str(each.chart))
+def test_each_chart_finds_its_shift_in_the_stated_days_from_the_baseline_it_really_has(each: Stated) -> None:
+    quiet, after = 98, 700 if each.chart != CALIBRATION else 100  # days: whole weeks, after the baseline
+    late = []
+    for rng in np.random.default_rng(62).spawn(60):
+        days = [(one.crossed_on - FIRST).days + 1 - quiet for one in found(each, seen(each, quiet + after, quiet, rng))]
+        if not days or min(days) > 0:  # else a false alarm came first
+            late.append(min(days, default=after))
+    assert len(late) >= 50
+    assert np.mean(late) <= each.days
+    assert 3 * np.mean(late) > each.days  # nor is much more time stated than it takes

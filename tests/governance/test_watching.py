@@ -11,6 +11,7 @@ import pytest
 
 from governance import simulated
 from governance.causes import CODES, Finding
+from governance.charts.stated import CHARTS, STATED
 from governance.daily import ALERTS, INPUT, Summary, summaries
 from governance.series import cases, weekly
 from governance.simulated import Bedside, Year, answered, labelled, play
@@ -157,6 +158,10 @@ def test_the_review_says_what_the_charts_promise_whether_one_alarmed_or_none() -
     said = " ".join(drift_view.section([]).lines)
     assert "about once in 180 days" in said
     assert "first 60 days" in said
+    (table,) = drift_view.section([], STATED).tables
+    assert [row[0] for row in table.rows] == [drift_view.chart(each.chart, "") for each in STATED]
+    assert [row[-1] for row in table.rows] == [str(each.days) for each in STATED]
+    assert {row[1] for row in table.rows} == {f"{Promise().days * CHARTS:,.0f}"}
 
 
 def test_the_same_seed_plays_the_same_year() -> None:
