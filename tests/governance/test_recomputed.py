@@ -49,7 +49,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     thresholds = {VENTILATION: {"ventilation-24h": asked.cards[VENTILATION]}}
     export.write(folder / "out", store, [ExportedSite(TENANT, "UTC", thresholds)], now=made.clock())
     export.checked(folder / "out")
-    command = [sys.executable, "-I", str(SCRIPT), str(folder / "out"), TENANT, WEEK.name]
+    command = [sys.executable, "-Es", str(SCRIPT), str(folder / "out"), TENANT, WEEK.name]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     yield Exported(made, json.loads(json.dumps(body)), folder / "out", json.loads(ran.stdout))

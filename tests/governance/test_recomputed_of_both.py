@@ -45,7 +45,7 @@ def counted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         for card in kept.cards
     ]  # fmt: skip
     weeks = ",".join(week.name for week in WEEKS)
-    command = [sys.executable, "-I", str(SCRIPT), str(folder / "out"), TENANT, weeks, json.dumps(asked)]
+    command = [sys.executable, "-Es", str(SCRIPT), str(folder / "out"), TENANT, weeks, json.dumps(asked)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return Counted(kept, json.loads(ran.stdout))
