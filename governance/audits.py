@@ -57,7 +57,7 @@ class Audits:
         *,
         before: datetime | None = None,
     ) -> KeptAudit:
-        """Keep one; `before`, if it took no answer from then on although it reaches further. Raises LedgerUnavailable."""
+        """Keep one; `before` where it took no answer from then on and yet reaches further. Raises LedgerUnavailable."""
         now = self._clock()
         body = told(found) | ({} if before is None else {"before": before.isoformat()})
         kept = KeptAudit(tenant, model, version, outcome, since, until, now, found.threshold, body)

@@ -32,6 +32,7 @@ from tests.governance.played import FIRST, TENANT, Hands, books
 DAYS, DAILY, BASELINE = 147, 18, 60
 HIGH, LOW, MIX, CODE = 67, 95, 81, 102  # days after the first on which something changes
 OLD, NEW = "http://loinc.org|2524-7", "http://loinc.org|32693-4"
+REVIEWED: Final = (84, DAYS)  # Mondays: when the first alarms stand, and at the end
 THRESHOLD: Final = 0.2
 WHAT: Final = rounds.Watched(
     TENANT, VENTILATION, simulated.VERSION, simulated.OUTCOME, 24, THRESHOLD, ("rr", "lactate"), UTC
@@ -41,7 +42,7 @@ DAY: Final = timedelta(days=1)
 
 @dataclass
 class Alarmed:
-    """The books, every week's review in which an alarm stands, and when it ended."""
+    """The books, the reviews of two weeks in which alarms stand, and when it ended."""
 
     books: Books
     reviews: dict[str, Any]
@@ -66,7 +67,8 @@ def alarmed(store: Store) -> Alarmed:
         _settle(made, clock, due)
         if day.weekday() == 0 and number > BASELINE:
             rounds.go(watch, WHAT, clock.at)
-            _answer(made, day)
+            _answer(made)
+        if number in REVIEWED:
             week = Week.of(day - 7 * DAY)
             asked = Asked(TENANT, week, UTC, (VENTILATION,), {}, {VENTILATION: THRESHOLD})
             clock.at += timedelta(hours=8)
@@ -88,7 +90,7 @@ def _bed(number: int, day: date, place: int, rng: np.random.Generator) -> Bedsid
     spanish, happens = bool(rng.random() < 0.2), bool(rng.random() < 0.17)
     risk = float(rng.beta(6, 5) if happens else rng.beta(1.2, 16))
     if spanish and happens:
-        risk *= 0.12
+        risk *= 0.33
     if HIGH <= number < LOW:
         risk = min(0.95, risk + float(rng.uniform(0.0, 0.5)))
     elif number >= LOW and happens:
@@ -133,9 +135,9 @@ def _outcome(answer: str, bed: Bedside, now: datetime, luck: float) -> Outcome:
     )  # fmt: skip
 
 
-def _answer(made: Books, day: date) -> None:
-    """The first alarm about false alarms is answered: its chart begins anew, on a day that was."""
-    who = made.ledger.user_pseudonym(TENANT, "Practitioner/r")
-    for each in made.alarms.listed(TENANT):
-        if each.finding.chart == "false-alarms" and each.answered_at is None and day < FIRST + 100 * DAY:
-            made.alarms.answer(TENANT, each.id, user=who, decision="looked-at", from_day=FIRST + 35 * DAY)
+def _answer(made: Books) -> None:
+    """The first alarm about false alarms is answered: its chart begins anew a week later, and alarms again."""
+    told = [each for each in made.alarms.listed(TENANT) if each.finding.chart == "false-alarms"]
+    if len(told) == 1 and told[0].answered_at is None:
+        who = made.ledger.user_pseudonym(TENANT, "Practitioner/r")
+        made.alarms.answer(TENANT, told[0].id, user=who, decision="looked-at", from_day=FIRST + 7 * DAY)

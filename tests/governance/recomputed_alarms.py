@@ -52,7 +52,7 @@ class Then:
         same = ["model", "outcome", "chart", "subject"]
         raised = raised[(raised[same] == [getattr(alarm, name) for name in same]).all(axis=1)]
         answered = export.table("alarm_answers")
-        answered = answered[answered.alarm_id.isin(raised.id) & (answered["at"] <= alarm.found_at)]
+        answered = answered[answered.alarm_id.isin(raised.id) & (answered["at"] < alarm.found_at)]
         return max([begins, *answered.from_day])
 
     def weekly(self, chart: str, subject: str = "") -> pd.DataFrame:
@@ -113,6 +113,8 @@ def _share(then: Then, rows: pd.DataFrame, days: int, began: date, crossed: date
 
 def _mean(then: Then, rows: pd.DataFrame, crossed: date) -> dict[str, Any]:
     """A day's mean, and the baseline's; which way the weighted mean had left by that day."""
+    if crossed not in set(rows.day):  # no row bears it out
+        return {"direction": None, "value": None, "usual": None}
     rows = rows[rows.day >= then.begins]
     ends = rows.day.min() + BASELINE * DAY
     rows = rows[rows["size"] > 0]
@@ -192,7 +194,7 @@ def _group(export: Export, then: Then, raised: Any) -> dict[str, Any]:
     ends = kept.until.dt.tz_convert(export.zone).dt.date
     week = raised.crossed_on
     kept = kept[(kept["at"] <= raised.found_at) & (ends >= week) & (ends < week + 7 * DAY)]
-    cells = audited(export, kept.sort_values(["until", "at"]).iloc[-1])["cells"]
+    cells = audited(export, list(kept.sort_values(["until", "at"]).itertuples())[-1])["cells"]
     looked = [cell for cell in cells if cell["four_fifths"] is not None]
     (ratio,) = [each["four_fifths"] for each in looked if f"{each['trait']}: {each['value']}"[:60] == raised.subject]
     return {"direction": -1, "value": ratio, "usual": 0.8, "run_length": YEAR / FALSE_A_YEAR * len(looked)}
