@@ -24,6 +24,7 @@ from tests.governance.played import FIRST, TENANT, Played, played
 
 SCRIPT = Path(__file__).with_name("recomputed.py")
 WEEK = Week.of(FIRST + timedelta(days=7))
+CODES = {"sensitivity", "false-alarms", "positives", "days", "subgroup", "approvals"}
 WITHOUT = {"format", "values"}  # no figures: what the body is written in, and what fills a sentence
 
 
@@ -43,7 +44,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     store = open_store(f"sqlite:///{folder}/ledger.db")
     migrate(store)
     made = played(store)
-    made.weighed()
+    made.weighed(made.gate(care_unit="icu", false_alarms=0.001, definition="alarm", margin=0.0, positives=500, days=90))
     asked = made.asked(WEEK)
     body = compiled(made.books, asked, now=made.clock(), why=lambda _: ("a reason",))
     thresholds = {VENTILATION: {"ventilation-24h": asked.cards[VENTILATION]}}
@@ -122,22 +123,24 @@ def test_the_open_questions_follow_from_figures_found_again(exported: Exported) 
 
 
 def test_every_figure_of_the_gates_page_is_found_again(exported: Exported) -> None:
-    (gate,) = exported.found["gates"]
-    kept = gate["kept"]
-    assert kept["figures"]["groups"]
-    assert not unlike({key: kept[key] for key in ("figures", "points", "proposed")}, gate)
+    for gate in exported.found["gates"]:
+        kept = gate["kept"]
+        assert kept["figures"]["groups"]
+        assert not unlike({key: kept[key] for key in ("figures", "points", "proposed")}, gate)
 
 
 def test_what_the_gate_lacks_is_found_again_and_the_review_tells_the_same(exported: Exported) -> None:
-    (gate,), (told,) = exported.found["gates"], exported.review["gates"]
-    assert {each["code"] for each in gate["missing"]} >= {"positives", "days", "approvals"}
-    assert gate["kept"]["missing"] == told["missing"]
-    assert lacking(told["missing"], gate["missing"]) == []
-    for place, short in enumerate(told["missing"]):
+    gates, told = exported.found["gates"], exported.review["gates"]
+    assert [each["care_unit"] for each in gates] == [each["care_unit"] for each in told] == ["", "icu"]
+    assert {each["code"] for each in told[1]["missing"]} == CODES
+    for gate, page in zip(gates, told, strict=True):
+        assert gate["kept"]["missing"] == page["missing"]
+        assert lacking(page["missing"], gate["missing"]) == []
+    for place in range(len(told[1]["missing"])):
         for name in ("figure", "limit"):
-            wrong = [dict(each) for each in told["missing"]]
-            wrong[place][name] = short[name] + 1
-            assert lacking(wrong, gate["missing"])
+            wrong = [dict(each) for each in told[1]["missing"]]
+            wrong[place][name] += 1
+            assert lacking(wrong, gates[1]["missing"])
 
 
 def test_every_figure_of_the_audits_page_is_found_again(exported: Exported) -> None:
