@@ -54,10 +54,13 @@ class Audits:
         since: datetime,
         until: datetime,
         found: Audit,
+        *,
+        before: datetime | None = None,
     ) -> KeptAudit:
-        """Keep one. Raises LedgerUnavailable."""
+        """Keep one; `before` where it took no answer from then on and yet reaches further. Raises LedgerUnavailable."""
         now = self._clock()
-        kept = KeptAudit(tenant, model, version, outcome, since, until, now, found.threshold, told(found))
+        body = {**told(found), **({} if before is None else {"before": before.isoformat()})}
+        kept = KeptAudit(tenant, model, version, outcome, since, until, now, found.threshold, body)
         row = {name: getattr(kept, name) for name in KeptAudit.__dataclass_fields__}
         row |= {"id": self._new_id(), "body": json.dumps(dict(kept.body))}
         with self._store.writing() as connection:

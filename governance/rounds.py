@@ -82,7 +82,7 @@ def go(memory: Memory, what: Watched, now: datetime, promise: Promise | None = N
     week = today - timedelta(days=today.weekday())
     span = _audit_due(memory, what, week)
     read = _read(memory, what, settled, span)
-    made = _audit(memory, what, read.groups, span)
+    made = _audit(memory, what, read.groups, span, settled)
     found, charts, waiting = _charted(memory, what, read, today, settled, promise or Promise())
     groups = _missed_groups(memory, what, week)
     raised = memory.alarms.raise_all(what.tenant, what.model, what.outcome, [*found, *groups])
@@ -191,15 +191,20 @@ def _audit_due(memory: Memory, what: Watched, week: date) -> tuple[datetime, dat
 
 
 def _audit(
-    memory: Memory, what: Watched, groups: Auditing, span: tuple[datetime, datetime] | None
+    memory: Memory,
+    what: Watched,
+    groups: Auditing,
+    span: tuple[datetime, datetime] | None,
+    settled: datetime,
 ) -> Audit | None:
-    """The audit of `span`, kept; None where none is due, or nothing of it is settled."""
+    """The audit of `span` as far as it is `settled`, kept; None where none is due, or nothing of it is settled."""
     if span is None:
         return None
     made = groups.found(what.threshold)
     if not made.cells:
         return None
-    memory.audits.keep(what.tenant, what.model, what.version, what.outcome, *span, made)
+    whose = (what.tenant, what.model, what.version, what.outcome)
+    memory.audits.keep(*whose, *span, made, before=settled if settled < span[1] else None)
     return made
 
 

@@ -78,11 +78,12 @@ class Played:
         told: dict[str, object] = {"positives": 5, "days": 5, "smallest": 5} | changes
         return Gate(TENANT, VENTILATION, simulated.OUTCOME, simulated.VERSION, simulated.THRESHOLD, **told)  # type: ignore[arg-type]
 
-    def weighed(self) -> None:
-        """Weigh that gate."""
-        site, gate = SiteGates((self.gate(),), {self.gate().digest: ()}, ()), self.gate()
+    def weighed(self, *others: Gate) -> None:
+        """Weigh that gate, and `others`."""
+        gates = (self.gate(), *others)
+        site = SiteGates(gates, {gate.digest: () for gate in gates}, ())
         memory = Memory(self.books.outcomes, self.books.readings, self.changes)
-        weigh(memory, site, {gate.model: State.ACTIVE}, tenant=TENANT, zone=UTC, clock=self.clock)
+        weigh(memory, site, {VENTILATION: State.ACTIVE}, tenant=TENANT, zone=UTC, clock=self.clock)
 
 
 def books(store: Store, clock: Hands, key: bytes = SECRET) -> Books:

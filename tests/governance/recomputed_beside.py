@@ -79,26 +79,6 @@ def later(home: Path, model: str, version: str, outcome: str, moment: datetime) 
     return int((rows.recorded_at > moment).sum())
 
 
-def alarms(home: Path, baseline: int) -> list[dict[str, Any]]:
-    """What each alarm of a daily chart moved to, and from: its first `baseline` days since it began anew."""
-    raised, rows = pd.read_parquet(home / "alarms.parquet"), pd.read_parquet(home / "daily.parquet")
-    answered = pd.read_parquet(home / "alarm_answers.parquet").set_index("alarm_id").from_day
-    told = []
-    for alarm in raised.sort_values(["chart", "subject"]).itertuples():
-        some = rows[(rows.model == alarm.model) & (rows.kind == alarm.chart) & (rows.subject == alarm.subject)]
-        some = some if alarm.after not in answered else some[some.day >= answered[alarm.after]]
-        some = some.sort_values("day")
-        first = some[some.day < some.day.min() + timedelta(days=baseline)]
-        here = some[some.day == alarm.crossed_on].iloc[0]
-        if some["mean"].any():
-            value, usual = float(here["mean"]), float((first["mean"] * first["size"]).sum() / first["size"].sum())
-        else:
-            usual = (first.events.sum() + 0.5) / (first["size"].sum() + 1.0)  # held off 0 and 1 by half an event
-            value, usual = float(here.events / here["size"]), float(usual)
-        told.append({"value": value, "usual": usual})
-    return told
-
-
 def main(folder: str, site: str, asked: str) -> None:
     """Compute and tell."""
     home, told = Path(folder) / site, json.loads(asked)

@@ -24,6 +24,7 @@ from tests.governance.played import FIRST, TENANT, Played, played
 
 SCRIPT = Path(__file__).with_name("recomputed.py")
 WEEK = Week.of(FIRST + timedelta(days=7))
+CODES = {"sensitivity", "false-alarms", "positives", "days", "subgroup", "approvals"}
 WITHOUT = {"format", "values"}  # no figures: what the body is written in, and what fills a sentence
 
 
@@ -43,13 +44,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     store = open_store(f"sqlite:///{folder}/ledger.db")
     migrate(store)
     made = played(store)
-    made.weighed()
+    made.weighed(made.gate(care_unit="icu", false_alarms=0.001, definition="alarm", margin=0.0, positives=500, days=90))
     asked = made.asked(WEEK)
     body = compiled(made.books, asked, now=made.clock(), why=lambda _: ("a reason",))
     thresholds = {VENTILATION: {"ventilation-24h": asked.cards[VENTILATION]}}
     export.write(folder / "out", store, [ExportedSite(TENANT, "UTC", thresholds)], now=made.clock())
     export.checked(folder / "out")
-    command = [sys.executable, "-I", str(SCRIPT), str(folder / "out"), TENANT, WEEK.name]
+    command = [sys.executable, "-Es", str(SCRIPT), str(folder / "out"), TENANT, WEEK.name]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     yield Exported(made, json.loads(json.dumps(body)), folder / "out", json.loads(ran.stdout))
@@ -79,16 +80,32 @@ def unlike(kept: Any, found: Any) -> list[str]:
     ]
 
 
-def test_the_script_knows_nothing_of_the_product() -> None:
-    text = SCRIPT.read_text()
-    assert not [room for room in ("governance", "inference", "webapp", "ehr") if f"import {room}" in text]
-    assert not [room for room in ("governance", "inference", "webapp", "ehr") if f"from {room}" in text]
+def lacking(kept: list[Any], found: list[Any]) -> list[str]:
+    """Where what a gate lacks, as it is kept, is not what its rows lack: which things, and each number."""
+    which = [[(each["code"], each["subject"]) for each in side] for side in (kept, found)]
+    return unlike(kept, found) + unlike(found, kept) + ([] if which[0] == which[1] else [f"{which[0]}: {which[1]}"])
+
+
+def test_the_scripts_know_nothing_of_the_product() -> None:
+    for script in SCRIPT.parent.glob("recomputed*.py"):
+        lines = [line.split() for line in script.read_text().splitlines() if line.startswith(("import ", "from "))]
+        rooms = {line[1].partition(".")[0] for line in lines}
+        assert not rooms & {"governance", "inference", "webapp", "ehr", "training", "demo", "tests"}, script.name
 
 
 def test_every_figure_of_the_review_is_found_again(exported: Exported) -> None:
-    parts = {key: exported.review[key] for key in ("models", "cards", "feedback", "offers", "alarms", "clarity")}
+    parts = {key: exported.review[key] for key in ("models", "cards", "feedback", "offers", "clarity")}
     assert len(list(numbers(parts))) > 250
     assert not unlike(parts, exported.found["reviews"][WEEK.name])
+
+
+def test_an_alarm_that_no_row_bears_out_is_not_found_again(exported: Exported) -> None:
+    """This ledger's one alarm was written by hand; those that charts raised are in test_recomputed_alarms.py."""
+    (kept,) = exported.review["alarms"]
+    told = unlike({"alarms": [kept]}, exported.found["reviews"][WEEK.name])
+    assert {line.split(":")[0] for line in told} == {
+        f"/alarms/0/{name}" for name in ("direction", "value", "usual", "run_length")
+    }  # fmt: skip
 
 
 def test_the_answers_to_look_at_are_found_again_in_their_order(exported: Exported) -> None:
@@ -106,12 +123,24 @@ def test_the_open_questions_follow_from_figures_found_again(exported: Exported) 
 
 
 def test_every_figure_of_the_gates_page_is_found_again(exported: Exported) -> None:
-    (gate,) = exported.found["gates"]
-    kept = gate["kept"]
-    assert kept["figures"]["groups"]
-    assert not unlike({key: kept[key] for key in ("figures", "points", "proposed")}, gate)
-    for short in kept["missing"]:
-        assert short["figure"] in {value for _, value in numbers(gate["figures"])} | {0.0}, short
+    for gate in exported.found["gates"]:
+        kept = gate["kept"]
+        assert kept["figures"]["groups"]
+        assert not unlike({key: kept[key] for key in ("figures", "points", "proposed")}, gate)
+
+
+def test_what_the_gate_lacks_is_found_again_and_the_review_tells_the_same(exported: Exported) -> None:
+    gates, told = exported.found["gates"], exported.review["gates"]
+    assert [each["care_unit"] for each in gates] == [each["care_unit"] for each in told] == ["", "icu"]
+    assert {each["code"] for each in told[1]["missing"]} == CODES
+    for gate, page in zip(gates, told, strict=True):
+        assert gate["kept"]["missing"] == page["missing"]
+        assert lacking(page["missing"], gate["missing"]) == []
+    for place in range(len(told[1]["missing"])):
+        for name in ("figure", "limit"):
+            wrong = [dict(each) for each in told[1]["missing"]]
+            wrong[place][name] += 1
+            assert lacking(wrong, gates[1]["missing"])
 
 
 def test_every_figure_of_the_audits_page_is_found_again(exported: Exported) -> None:

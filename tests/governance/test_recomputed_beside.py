@@ -13,28 +13,22 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from governance import export, simulated
-from governance.alarms import Alarms
-from governance.daily import ALERTS, INPUT, Daily, Summary
 from governance.demand import Unit, forecast
 from governance.export import ExportedSite
 from governance.forecasts import NARROW, WIDE, Forecasts, Look, Record
 from governance.measures import Measures, Question
 from governance.store import Store
 from governance.waiting import Referral, WaitingList
-from governance.watching import Promise, Seen, watch
 from inference.assessment import VENTILATION, State
-from tests.governance.answers import NOON
-from tests.governance.played import TENANT, WEEK, Played, played
-from tests.governance.recomputed_beside import alarms
-from tests.governance.test_recomputed import numbers, unlike
+from tests.governance.played import TENANT, Played, played
+from tests.governance.test_recomputed import unlike
 
 SCRIPT = Path(__file__).with_name("recomputed_beside.py")
 HOUR = timedelta(hours=1)
@@ -51,23 +45,6 @@ def looked(store: Store, now: datetime) -> list[Record]:
         look = Look(TENANT, "icu", VENTILATION, version, State.SILENT, at, 12, unread, use[number % 10], 8)
         book.keep(look, forecast([{12.0: 0.2, 24.0: 0.4}] * (number % 4 + 1), Unit(look.in_use, 8, 0.5, 40.0)))
     return list(book.records(TENANT, "icu", now, version="0.4.0"))
-
-
-def drifted(store: Store, day: date) -> list[dict[str, float]]:
-    """Ninety days in which a quantity and a share move after the seventieth, as charts found them: value and usual."""
-    rng, book, told = np.random.default_rng(7), Daily(store), list[Summary]()
-    for number in range(90):
-        moved = number >= 70
-        made, at = rng.normal(31.0 if moved else 20.0, 4.0, 12 + number % 5), day + timedelta(days=number)
-        mean = float(made.mean())
-        told.append(Summary(at, INPUT, "lactate", len(made), mean=mean, squares=float(((made - mean) ** 2).sum())))
-        told.append(Summary(at, ALERTS, "", 80, events=int(rng.binomial(80, 0.5 if moved else 0.1))))
-    book.keep(TENANT, VENTILATION, told)
-    kept = book.between(TENANT, VENTILATION, day, day + timedelta(days=90))
-    found = [each for each in watch(Seen(kept), Promise()).findings if each.chart in (INPUT, ALERTS)]
-    assert {each.chart for each in found} == {INPUT, ALERTS}
-    Alarms(store, clock=lambda: NOON).raise_all(TENANT, VENTILATION, simulated.OUTCOME, found)
-    return [{"value": each.value, "usual": each.usual} for each in sorted(found, key=lambda one: one.chart)]
 
 
 def plain(record: Record) -> dict[str, Any]:
@@ -124,27 +101,3 @@ def test_what_stands_beside_the_rates_is_found_again(year: Played, store: Store,
     assert found["later"] == measures._later(asked, moment) > 0
     wrong = [replace(each, unscored=each.unscored + 1) for each in records]
     assert unlike([plain(each) for each in wrong], found["board"])
-
-
-def test_what_a_daily_chart_moved_from_and_to_is_found_again(store: Store, tmp_path: Path) -> None:
-    kept = drifted(store, NOON.date())
-    export.write(tmp_path / "out", store, [ExportedSite(TENANT, "UTC", {})], now=NOON)
-    found = alarms(tmp_path / "out" / TENANT, Promise().baseline)
-    assert len(found) == 2
-    assert not unlike(kept, found)
-    assert unlike([{**each, "usual": each["usual"] + 1e-6} for each in kept], found)
-
-
-def test_what_gates_lack_in_a_review_is_of_a_weighing_that_is_found_again(year: Played, store: Store) -> None:
-    """The review copies what the last weighing lacked: those numbers are the gate's own figures and limits."""
-    from governance.weekly import compiled
-
-    year.weighed()
-    body = compiled(year.books, year.asked(WEEK), now=year.clock(), why=lambda _: ())
-    (gate,) = body["gates"]
-    reading = year.books.readings.last(TENANT, VENTILATION, simulated.OUTCOME)
-    assert reading is not None
-    own = {value for _, value in numbers(json.loads(json.dumps(dict(reading.body))))}
-    told = list(numbers(json.loads(json.dumps(gate["missing"]))))
-    assert told
-    assert all(value in own for _, value in told)

@@ -18,7 +18,7 @@ from governance.store import migrate, open_store
 from inference.assessment import TROPONIN, VENTILATION, State
 from tests.governance.governed import HEADS, THRESHOLDS, WEEKS, Governed, governed
 from tests.governance.played import TENANT
-from tests.governance.test_recomputed import SCRIPT, numbers, unlike
+from tests.governance.test_recomputed import SCRIPT, lacking, numbers, unlike
 
 
 @dataclass
@@ -45,7 +45,7 @@ def counted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         for card in kept.cards
     ]  # fmt: skip
     weeks = ",".join(week.name for week in WEEKS)
-    command = [sys.executable, "-I", str(SCRIPT), str(folder / "out"), TENANT, weeks, json.dumps(asked)]
+    command = [sys.executable, "-Es", str(SCRIPT), str(folder / "out"), TENANT, weeks, json.dumps(asked)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return Counted(kept, json.loads(ran.stdout))
@@ -78,7 +78,19 @@ def test_every_figure_of_every_weighing_is_found_again(counted: Counted) -> None
         assert kept["figures"]["answers"] > 0
         assert len(list(numbers(kept))) > 100
         assert not unlike(kept, each)
+        assert lacking(each["kept"]["missing"], each["missing"]) == []
         assert each["kept"]["live"] == (each["was"] == "active")
+
+
+@pytest.mark.parametrize("week", [week.name for week in WEEKS])
+def test_what_gates_lack_in_a_review_is_what_their_last_weighings_rows_lack(counted: Counted, week: str) -> None:
+    names = ("model", "outcome", "care_unit")
+    last = {tuple(each[name] for name in names): each["missing"] for each in counted.found["gates"]}
+    told = json.loads(json.dumps(counted.kept.reviews[week]["gates"]))
+    assert len(told) == len(last) == 3
+    assert {short["code"] for each in told for short in each["missing"]} >= {"approvals", "false-alarms"}
+    for each in told:
+        assert lacking(each["missing"], last[tuple(each[name] for name in names)]) == []
 
 
 @pytest.mark.parametrize("week", [week.name for week in WEEKS])
