@@ -221,6 +221,31 @@ def test_a_tampered_or_wrong_signature_is_named_and_nothing_is_recorded(house: R
     assert len(list(house.house.rooms.changes.lines())) == lines
 
 
+def test_words_and_decisions_with_markup_in_them_are_words_on_page_and_paper(house: Reviewed, tmp_path: Path) -> None:
+    rooms = house.house.rooms
+    (tenant,) = rooms.tenants
+    week = house.week.before(2)
+    attack = "<script>alert(1)</script><img src=x onerror=alert(2)> {{ 7 * 7 }} <b>Maria Muster</b> </li>"
+    kept = reviewing.made(rooms, tenant, week)
+    told = {"at": kept.body["made_at"], "where": "card", "model": "", "said": "overridden", "reason": "<i>x</i>"}
+    kept = reviewing.reviews(rooms).keep(SITE, week, {**kept.body, "remarks": [told | {"text": attack}]})
+    for name in ("Ada", "Ben"):
+        house.signature(name, week, decision="other", sentence=f"{attack} decided")
+    files = [str(house.folder / f"{name}-{week.name}.toml") for name in ("Ada", "Ben")]
+    assert house.run("review", "decide", SITE, week.name, *files).exit_code == 0
+    page = seen(house, f"/review/{SITE}/{week.name}").get_data(as_text=True)
+    said = house.run("review", "page", SITE, week.name, "--out", str(tmp_path / "r.html"))
+    assert said.exit_code == 0, said.output
+    for html in (page, (tmp_path / "r.html").read_text()):
+        assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=alert(2)&gt; {{ 7 * 7 }}") == 2
+        assert "alert(1)</script>" not in html
+        assert "<img" not in html
+        assert "a name that somebody wrote stands here too" in html
+    paper = PdfReader(io.BytesIO(seen(house, f"/review/{SITE}/{week.name}.pdf").get_data()))
+    text = " ".join(" ".join(sheet.extract_text() for sheet in paper.pages).split())
+    assert text.count("<script>alert(1)</script><img src=x onerror=alert(2)>") == 2
+
+
 def attacked(house: Reviewed, *files: str) -> str:
     """What `review decide` says of an attack; nothing may be recorded by it."""
     before = house.house.rooms.changes.count()
