@@ -25,10 +25,10 @@ AS_SHARES: Final = frozenset(
 )
 
 
-def section(alarms: list[Mapping[str, Any]]) -> Section:
-    """The alarms of a review, and how seldom the charts promise a false one."""
+def section(alarms: list[Mapping[str, Any]], answered: bool = True) -> Section:
+    """The alarms of a review, and how seldom the charts promise a false one. `answered`: whether there was anything."""
     items = tuple(_alarm(each) for each in alarms)
-    none = () if items else (say("en", "review.drift.none"),)
+    none = () if items else (say("en", f"review.drift.{'none' if answered else 'nothing'}"),)
     promised = say("en", "review.drift.promise", days=PROMISED, baseline=BASELINE)
     return Section("drift", say("en", "review.drift.title"), (*none, promised), items)
 

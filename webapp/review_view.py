@@ -37,7 +37,7 @@ def view(body: Body, digest: str, decision: Section, *, site: str, zone: tzinfo)
         _questions(body, zone),
         *said,
         cards_view.section(body, zone),
-        drift_view.section(body["alarms"]),
+        drift_view.section(body["alarms"], any(model["answers"] for model in body["models"])),
         _gates(body, zone),
         *_audits(body),
         _clarity(body["clarity"], body.get("handed")),

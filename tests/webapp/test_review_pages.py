@@ -246,6 +246,17 @@ def test_words_and_decisions_with_markup_in_them_are_words_on_page_and_paper(hou
     assert text.count("<script>alert(1)</script><img src=x onerror=alert(2)>") == 2
 
 
+def test_a_week_in_which_nothing_was_said_does_not_look_like_a_good_one(house: Reviewed) -> None:
+    week = house.week.before(5)
+    assert house.run("review", "make", SITE, week.name).exit_code == 0
+    text = seen(house, f"/review/{SITE}/{week.name}").get_data(as_text=True)
+    assert "No model gave an answer this week. Was nobody asked" in text
+    assert "that no alarm stands here says nothing" in text
+    assert "No chart alarmed this week" not in text
+    assert not re.search(r"\b(nan|None|inf)\b", text)
+    assert "0.0 %" not in text
+
+
 def attacked(house: Reviewed, *files: str) -> str:
     """What `review decide` says of an attack; nothing may be recorded by it."""
     before = house.house.rooms.changes.count()
