@@ -197,7 +197,7 @@ class Decisions:
         r = reviews.c
         newest = select(r.digest).where(r.tenant == decision.site, r.week == decision.week)
         with self._store.writing() as connection:
-            if connection.scalar(newest.order_by(r.at.desc(), r.id.desc()).limit(1)) != decision.review:
+            if connection.scalar(newest.order_by(r.at.desc(), r.id.desc()).limit(1)) not in (None, decision.review):
                 anew = f"week {decision.week} was put together anew since it was signed"
                 raise ReviewRefusal(f"nothing was recorded: {anew}")
             line = self._log.append(connection, _line(decision, signatures, roles))
