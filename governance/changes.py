@@ -3,7 +3,8 @@
 Each line has the three headings of a predetermined change control plan (FDA 2024): description of the
 modification, modification protocol, impact assessment. Its digest is over all of it and over the digest before,
 so that `faults` names every line that was changed, dropped or moved. What no chain shows by itself is its
-own end cut off, or rewritten from some line on: write the last digest down elsewhere and give it as `head`.
+own end cut off, or rewritten from some line on: `governance.held` finds that up to the last kept review or decision,
+and beyond it the last digest, written down elsewhere and given as `head`.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from governance.errors import ReviewRefusal
 from governance.resolutions import EFFECTIVE, SUSPEND, THRESHOLD, Resolutions
 from governance.review import Review
 from governance.store import Store
-from governance.tables import changes, decisions
+from governance.tables import changes, decisions, reviews
 
 CONTINUE, RETRAIN, OTHER = "continue", "retrain", "other"
 KINDS: Final = (CONTINUE, SUSPEND, THRESHOLD, RETRAIN, OTHER)
@@ -185,7 +185,7 @@ class Decisions:
     ) -> tuple[Decided, Change]:
         """Keep a verified decision, its line and what it changes, in one transaction.
 
-        Raises ReviewRefusal for a decided week.
+        Raises ReviewRefusal for a decided week, and for one whose review is another by now.
         """
         if missing := lacking(signatures, roles):
             raise ReviewRefusal(f"nothing was recorded: not signed by {', '.join(missing)}")
@@ -194,7 +194,12 @@ class Decisions:
             "decision": asdict(decision),
             "signatures": [{**asdict(each), "at": each.at.isoformat()} for each in signatures],
         }
+        r = reviews.c
+        newest = select(r.digest).where(r.tenant == decision.site, r.week == decision.week)
         with self._store.writing() as connection:
+            if connection.scalar(newest.order_by(r.at.desc(), r.id.desc()).limit(1)) not in (None, decision.review):
+                anew = f"week {decision.week} was put together anew since it was signed"
+                raise ReviewRefusal(f"nothing was recorded: {anew}")
             line = self._log.append(connection, _line(decision, signatures, roles))
             row = {
                 "id": self._new_id(),

@@ -22,6 +22,8 @@ def questions(body: Mapping[str, Any]) -> list[Question]:
 
 
 def _of_models(body: Mapping[str, Any]) -> Iterator[Question]:
+    if not any(model["answers"] for model in body["models"]):
+        yield {"code": "no-answers"}
     for model in body["models"]:
         named = {"model": model["model"]}
         if model["waiting"]:

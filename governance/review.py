@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from governance.errors import ReviewRefusal
 from governance.keys import Seal
 from governance.store import Store
-from governance.tables import decisions, reviews
+from governance.tables import changes, decisions, reviews
 from governance.weeks import Week
 
 
@@ -69,14 +69,16 @@ class Reviews:
         self._seal = Seal(key, "ledger/review")
 
     def keep(self, tenant: str, week: Week, body: Mapping[str, Any]) -> Review:
-        """Keep one; the newest of a week is the week's. Raises ReviewRefusal for a decided week."""
-        written = json.dumps(dict(body), sort_keys=True, ensure_ascii=False).encode()
-        review = Review(tenant, week, self._clock(), hashlib.sha256(written).hexdigest(), json.loads(written))
-        key = self._new_id()
-        sealed = self._seal.close(zlib.compress(written), place=key, at=review.at)
-        row = {"id": key, "tenant": tenant, "week": week.name, "at": review.at, "digest": review.digest}
-        d = decisions.c
+        """Keep one, with where the change log stands; the newest of a week is the week's.
+
+        Raises ReviewRefusal for a decided week.
+        """
+        d, key = decisions.c, self._new_id()
         with self._store.writing() as connection:
+            written = json.dumps({**body, "log": _stands(connection)}, sort_keys=True, ensure_ascii=False).encode()
+            review = Review(tenant, week, self._clock(), hashlib.sha256(written).hexdigest(), json.loads(written))
+            sealed = self._seal.close(zlib.compress(written), place=key, at=review.at)
+            row = {"id": key, "tenant": tenant, "week": week.name, "at": review.at, "digest": review.digest}
             decided = select(d.id).where(d.tenant == tenant, d.week == week.name)
             if connection.scalar(decided) is not None:
                 raise ReviewRefusal(f"week {week.name} of {tenant} is decided: its review stays as it was signed")
@@ -96,10 +98,30 @@ class Reviews:
             row = connection.execute(query).mappings().first()
         if row is None:
             return None
+        return Review(tenant, week, row["at"], row["digest"], self._opened(row))
+
+    def logs(self) -> Iterator[tuple[str, str, int, str]]:
+        """Every kept review's tenant and week, and the lines and last digest that the change log had when it was kept.
+
+        Those that were kept before this was are passed over. Raises Unreadable, ReviewRefusal.
+        """
+        r = reviews.c
+        with self._store.reading() as connection:
+            keys = connection.scalars(select(r.id).order_by(r.at, r.id)).all()
+        for key in keys:
+            with self._store.reading() as connection:
+                row = connection.execute(select(reviews).where(r.id == key)).mappings().one()
+            log = self._opened(row).get("log")
+            if log is not None:
+                yield row["tenant"], row["week"], log["lines"], log["head"]
+
+    def _opened(self, row: Any) -> Mapping[str, Any]:
+        """The body of a row. Raises Unreadable; ReviewRefusal where it is not the one its digest is of."""
         written = zlib.decompress(self._seal.open(row["body"], place=row["id"]))
         if hashlib.sha256(written).hexdigest() != (row["redacted"] or row["digest"]):
-            raise ReviewRefusal(f"the review of week {week.name} does not have its digest: it was changed")
-        return Review(tenant, week, row["at"], row["digest"], json.loads(written))
+            raise ReviewRefusal(f"the review of week {row['week']} does not have its digest: it was changed")
+        told: Mapping[str, Any] = json.loads(written)
+        return told
 
     def about(
         self, connection: Connection, tenant: str, ids: frozenset[str], told: frozenset[str]
@@ -140,6 +162,13 @@ class Reviews:
         return tuple(
             each.week.name for each in reversed(self.weeks(tenant)) if each.week < before and not each.decided
         )
+
+
+def _stands(connection: Connection) -> dict[str, Any]:
+    """How many lines the change log has, and the digest of the last: what finds its end cut off."""
+    c = changes.c
+    last = connection.execute(select(c.number, c.digest).order_by(c.number.desc()).limit(1)).first()
+    return {"lines": 0, "head": ""} if last is None else {"lines": last[0], "head": last[1]}
 
 
 def _without(body: Mapping[str, Any], ids: frozenset[str], told: frozenset[str]) -> dict[str, Any] | None:

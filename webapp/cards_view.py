@@ -20,7 +20,8 @@ def section(body: Body, zone: tzinfo) -> Section:
     more = body["remarks_left_out"]
     only = sum(each["cards"] for each in body["cards"] if each.get("state") == "suspended" and not each["withheld"])
     lines = (say("en", "review.cards.suspended", count=only),) if only else ()
-    said = Example(say("en", "review.cards.words-title"), (), remarks or (say("en", "review.cards.words-none"),))
+    lead = (say("en", "review.cards.words-lead"),) if remarks else ()
+    said = Example(say("en", "review.cards.words-title"), lead, remarks or (say("en", "review.cards.words-none"),))
     quiet = not (body["cards"] or body["feedback"])
     return Section(
         "cards",

@@ -10,6 +10,7 @@ from webapp.report import Section, Table
 from webapp.words import say
 
 PROMISED, BASELINE = 180, 60  # days: those of governance.watching, a test holds
+EQUITY: Final = "four-fifths"  # of a group that is missed: held against a limit, not against what was usual
 AS_SHARES: Final = frozenset(
     {
         "sensitivity",
@@ -19,14 +20,17 @@ AS_SHARES: Final = frozenset(
         "alert-rate",
         "override-rate",
         "indeterminate-share",
+        EQUITY,
     }
 )
 
 
-def section(alarms: list[Mapping[str, Any]], stated: Sequence[Any] = ()) -> Section:
-    """The alarms of a review, and what the charts promise; `stated` is governance.charts.stated's."""
+def section(alarms: list[Mapping[str, Any]], stated: Sequence[Any] = (), *, answered: bool = True) -> Section:
+    """The alarms of a review, and what the charts promise; `stated` is governance.charts.stated's. `answered`: whether
+    there was anything.
+    """
     items = tuple(_alarm(each) for each in alarms)
-    none = () if items else (say("en", "review.drift.none"),)
+    none = () if items else (say("en", f"review.drift.{'none' if answered else 'nothing'}"),)
     promised = say("en", "review.drift.promise", days=PROMISED, baseline=BASELINE)
     tables = (_stated(stated),) if stated else ()
     return Section("drift", say("en", "review.drift.title"), (*none, promised), items, tables)
@@ -55,7 +59,9 @@ def chart(name: str, subject: str) -> str:
     """A chart as people call it, with the input or unit it is of."""
     key = f"review.drift.chart-{name}"
     said = say("en", key) if words.knows("en", key) else name
-    return f"{said} {words.label_of(subject)}".rstrip()
+    own = f"review.drift.subject-{subject}"
+    of = f"({say('en', own)})" if subject and words.knows("en", own) else words.label_of(subject)
+    return f"{said} {of}".rstrip()
 
 
 def _alarm(told: Mapping[str, Any]) -> str:
@@ -72,7 +78,8 @@ def _alarm(told: Mapping[str, Any]) -> str:
     parts = [line]
     if told["chart"] != "codes":
         shown: dict[str, Any] = {key: _value(told["chart"], told[key]) for key in ("value", "usual")}
-        parts.append(say("en", "review.drift.values", **shown))
+        key = "values-limit" if told["chart"] == EQUITY else "values"
+        parts.append(say("en", f"review.drift.{key}", **shown))
     parts.append(_cause(told))
     if told["run_length"]:
         parts.append(say("en", "review.drift.run-length", days=f"{told['run_length']:,.0f}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
@@ -17,14 +17,14 @@ from flask.cli import AppGroup, with_appcontext
 
 from ehr.errors import UnknownIssuer
 from ehr.tenants import Tenant
-from governance import brake
+from governance import brake, held
 from governance.approvals import Approver, SiteGates, read_approvers, sign
 from governance.changes import Change, faults, walked
-from governance.errors import GateRefusal, GovernanceError
+from governance.errors import GateRefusal, GovernanceError, LedgerUnavailable, ReviewRefusal, Unreadable
 from governance.gate import Gate
 from governance.readings import Reading
 from governance.weighing import Memory, weigh
-from webapp import deciding, words
+from webapp import deciding, reviewing, words
 from webapp.rooms import Rooms, here
 
 gate = AppGroup("gate", help="Whether a model may answer here.")
@@ -143,14 +143,53 @@ def list_lines(tenant: str, raw: bool) -> None:
 )
 @with_appcontext
 def verify(head: str, path: Path | None) -> None:
-    """Prove the chain: name each line that was changed, dropped or moved. Exit status 1 if any was."""
-    lines = here().changes.lines if path is None else partial(_lines, path)
+    """Prove the chain: name each line that was changed, dropped or moved. Exit status 1 if any was.
+
+    The log is held to what kept reviews and decisions say of it too, so that an end cut off before the last of them is
+    found; and a FILE to the log itself, where the database at hand has one.
+    """
+    rooms = here()
+    lines = rooms.changes.lines if path is None else partial(_lines, path)
     chain = walked(lines(), head)
-    if not chain.sound:
-        for fault in faults(lines(), head):
-            click.echo(fault, err=True)
+    said = [] if chain.sound else list(faults(lines(), head))
+    told = [f"{chain.count} lines, each as it was written; last digest {chain.last or 'none'}"]
+    try:
+        if path is None:
+            said += _held(rooms)
+        else:
+            more, note = _beside(rooms, lines)
+            said, told = [*said, *more], [*told, *note]
+    except (Unreadable, ReviewRefusal) as error:
+        said.append(f"what kept reviews say of the log cannot be known: {error}")
+    except LedgerUnavailable as error:
+        if path is None:
+            raise click.ClickException(str(error)) from None
+        told.append(f"not held to the log itself: {error}")
+    for each in said:
+        click.echo(each, err=True)
+    if said:
         raise SystemExit(1)
-    click.echo(f"{chain.count} lines, each as it was written; last digest {chain.last or 'none'}")
+    for each in told:
+        click.echo(each)
+
+
+def _held(rooms: Rooms) -> list[str]:
+    """Where the log at hand is not as reviews, decisions and suspensions have it."""
+    found = held.holds(rooms.store, reviewing.reviews(rooms))
+    return [*held.loose(rooms.changes.lines(), found), *held.unsigned(rooms.store, rooms.changes.lines())]
+
+
+def _beside(rooms: Rooms, lines: Callable[[], Iterator[Change]]) -> tuple[list[str], list[str]]:
+    """A file's lines beside the log at hand: what is wrong, and what is to be known."""
+    if not rooms.changes.count():
+        lost = _held(rooms)
+        return lost, [] if lost else ["not held to the log itself: the database at hand has none"]
+    differs = held.beside(lines(), rooms.changes.lines())
+    if differs.after is None:
+        return list(differs.faults), [] if differs.faults else ["the log here is the same, and ends there too"]
+    at = differs.after.at.isoformat(timespec="seconds")
+    note = f"the log here goes on for {differs.more} more, from {at}: the file was made before that, or its end cut off"
+    return [], [note]
 
 
 def weighed(rooms: Rooms, tenant: Tenant) -> tuple[Reading, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 from inference.assessment import Phrase
 from webapp import cards_view, drift_view, equity_view, gate_view, shares, words
 from webapp.report import Example, Section, Table
-from webapp.words import say
+from webapp.words import WordsError, say
 
 Body = Mapping[str, Any]
 
@@ -39,7 +39,7 @@ def view(
         _questions(body, zone),
         *said,
         cards_view.section(body, zone),
-        drift_view.section(body["alarms"], stated),
+        drift_view.section(body["alarms"], stated, answered=any(model["answers"] for model in body["models"])),
         _gates(body, zone),
         *_audits(body),
         _clarity(body["clarity"], body.get("handed")),
@@ -49,10 +49,22 @@ def view(
     at = words.moment(datetime.fromisoformat(body["made_at"]), zone)
     return ReviewView(
         title=say("en", "review.title", week=body["week"], site=site),
-        lines=(say("en", "review.days", **days), say("en", "review.made", at=at, digest=digest, **quarter)),
+        lines=(
+            say("en", "review.days", **days),
+            say("en", "review.made", at=at, digest=digest, **quarter),
+            *_log(body),
+        ),
         private=say("en", "review.private"),
         sections=sections,
     )
+
+
+def _log(body: Body) -> tuple[str, ...]:
+    """Where the change log stood; a review that was kept before this was has no line."""
+    log = body.get("log")
+    if log is None:
+        return ()
+    return (say("en", "review.log", **log) if log["lines"] else say("en", "review.log-empty"),)
 
 
 def _questions(body: Body, zone: tzinfo) -> Section:
@@ -103,7 +115,7 @@ def _answers(named: str, answers: list[Body]) -> Table:
         (
             each["version"],
             say("en", f"states.{each['state']}.short"),
-            say("en", f"review.said.status-{each['status']}") + (f" ({each['reason']})" if each["reason"] else ""),
+            say("en", f"review.said.status-{each['status']}") + _short_of(each["reason"]),
             f"{each['answers']:,}",
             f"{each['shown']:,}",
         )
@@ -111,6 +123,12 @@ def _answers(named: str, answers: list[Body]) -> Table:
     )
     columns = tuple(say("en", f"review.said.column-{head}") for head in heads)
     return Table(say("en", "review.said.caption", model=named), columns, rows)
+
+
+def _short_of(code: str) -> str:
+    """Why the model does not stand behind an answer, in a few words in brackets; what has none by its code."""
+    key = f"review.said.why-{code}"
+    return f" ({say('en', key) if words.knows('en', key) else code})" if code else ""
 
 
 def _outcome(place: str, named: dict[str, Any], part: Body, zone: tzinfo) -> Iterator[Section]:
@@ -205,8 +223,14 @@ def _said(told: Body, zone: tzinfo) -> Iterator[str]:
         between = words.interval(low, high) if low is not None and high is not None else say("en", "gate.no-interval")
         yield say("en", "review.look.said", probability=words.percent(told["probability"]), interval=between)
     if told["unsure"] is not None:
-        why = say("en", Phrase(told["unsure"]["code"], told["unsure"]["values"]), zone=zone)
-        yield say("en", "review.look.unsure", why=why)
+        yield say("en", "review.look.unsure", why=_unsure(told["unsure"], zone))
+
+
+def _unsure(told: Body, zone: tzinfo) -> str:
+    try:
+        return say("en", Phrase(told["code"], told["values"]), zone=zone)
+    except WordsError:  # of a version whose words are gone
+        return f"{told['code']}."
 
 
 def _followed(told: Body, at: datetime) -> str:

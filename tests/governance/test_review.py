@@ -145,6 +145,17 @@ def test_without_every_role_nothing_is_recorded(
     assert Changes(store, clock=lambda: NOW).count() == 0
 
 
+def test_a_review_made_anew_between_the_signatures_and_the_record_is_not_decided(
+    store: Store, reviews: Reviews, kept: Review, book: Decisions
+) -> None:
+    found, signatures = verified(signed(kept, "Ada", "Ben"), kept, APPROVERS, NOW)
+    Reviews(store, SECRET, clock=lambda: NOW + timedelta(hours=1)).keep("north", WEEK, {"week": WEEK.name, "more": 1})
+    with pytest.raises(ReviewRefusal, match="was put together anew since it was signed"):
+        book.record(found, signatures, ())
+    assert book.of("north", WEEK.name) is None
+    assert Changes(store, clock=lambda: NOW).count() == 0
+
+
 def test_the_same_person_twice_is_one_signer(kept: Review) -> None:
     _, signatures = verified(signed(kept, "Ada", "Ada"), kept, APPROVERS, NOW)
     assert len(signatures) == 1

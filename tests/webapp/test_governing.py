@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
@@ -14,13 +14,16 @@ from typing import Any
 import httpx
 import pytest
 from flask import Flask
+from sqlalchemy import text
 from werkzeug.serving import make_server
 
 from governance.approvals import read_gates
+from governance.changes import Change
 from governance.simulated import OUTCOME, RISE, SITE, VERSION
 from governance.simulated_gates import write_files
+from governance.weeks import Week
 from inference.assessment import TROPONIN, VENTILATION
-from webapp import create_app
+from webapp import create_app, reviewing
 from webapp.rooms import Rooms
 from webapp.settings import ROOT, SettingsError, from_environment
 
@@ -153,6 +156,46 @@ def test_the_change_log_is_proven_and_a_tampered_line_is_named(house: Flask, tmp
     assert (status, "the log was cut or rewritten" in said) == (1, True)
     status, said = verified([lines[0], "{half"])
     assert (status, "row 2 of log.jsonl is no line" in said) == (1, True)
+
+
+def test_a_file_of_the_log_is_held_to_the_log_at_hand(house: Flask, tmp_path: Path) -> None:
+    typed(house, "gate", "weigh")
+    log = tmp_path / "log.jsonl"
+    lines = typed(house, "changes", "list", "--json")[1].splitlines()
+    last = json.loads(lines[-1])
+
+    def verified(kept: list[str]) -> tuple[int, str]:
+        log.write_text("".join(f"{line}\n" for line in kept))
+        return typed(house, "changes", "verify", "--file", str(log))
+
+    def forged(**told: Any) -> str:
+        line = Change(**last | told | {"at": datetime.fromisoformat(last["at"])})
+        return json.dumps(asdict(replace(line, digest=line.sealed())) | {"at": last["at"]})
+
+    status, said = verified(lines)
+    assert (status, "the log here is the same, and ends there too" in said) == (0, True)
+    status, said = verified(lines[:2])  # an end cut off at a line's end: an older copy looks the same
+    assert (status, "the log here goes on for 1 more, from " in said) == (0, True)
+    status, said = verified([*lines, forged(number=4, previous=last["digest"])])
+    assert (status, "the log here ends at line 3, and the copy goes on" in said) == (1, True)
+    status, said = verified([*lines[:2], forged(impact="none")])
+    assert (status, "line 3 of the copy is not line 3 of the log here" in said) == (1, True)
+
+
+def test_a_log_whose_end_was_cut_off_since_a_review_is_not_proven(house: Flask) -> None:
+    typed(house, "gate", "weigh")
+    rooms: Rooms = house.extensions["ordertime"]
+    reviewing.reviews(rooms).keep(SITE, Week.read("2026-W01"), {})
+    assert typed(house, "changes", "verify")[0] == 0
+    with rooms.store.writing() as connection:
+        connection.execute(text("DROP TRIGGER changes_refuses_delete"))
+        connection.execute(text("DELETE FROM changes WHERE number = 3"))
+    status, said = typed(house, "changes", "verify")
+    assert (status, "the log ends at line 2, and the review of week 2026-W01" in said) == (1, True)
+    with rooms.store.writing() as connection:
+        connection.execute(text("DELETE FROM changes"))
+    status, said = typed(house, "changes", "verify")
+    assert (status, "the log has no line, and the review of week 2026-W01" in said) == (1, True)
 
 
 def test_the_year_is_played_into_an_empty_ledger_alone(house: Flask, tmp_path: Path) -> None:

@@ -221,6 +221,112 @@ def test_a_tampered_or_wrong_signature_is_named_and_nothing_is_recorded(house: R
     assert len(list(house.house.rooms.changes.lines())) == lines
 
 
+def test_words_and_decisions_with_markup_in_them_are_words_on_page_and_paper(house: Reviewed, tmp_path: Path) -> None:
+    rooms = house.house.rooms
+    (tenant,) = rooms.tenants
+    week = house.week.before(2)
+    attack = "<script>alert(1)</script><img src=x onerror=alert(2)> {{ 7 * 7 }} <b>Maria Muster</b> </li>"
+    kept = reviewing.made(rooms, tenant, week)
+    told = {"at": kept.body["made_at"], "where": "card", "model": "", "said": "overridden", "reason": "<i>x</i>"}
+    kept = reviewing.reviews(rooms).keep(SITE, week, {**kept.body, "remarks": [told | {"text": attack}]})
+    for name in ("Ada", "Ben"):
+        house.signature(name, week, decision="other", sentence=f"{attack} decided")
+    files = [str(house.folder / f"{name}-{week.name}.toml") for name in ("Ada", "Ben")]
+    assert house.run("review", "decide", SITE, week.name, *files).exit_code == 0
+    page = seen(house, f"/review/{SITE}/{week.name}").get_data(as_text=True)
+    said = house.run("review", "page", SITE, week.name, "--out", str(tmp_path / "r.html"))
+    assert said.exit_code == 0, said.output
+    for html in (page, (tmp_path / "r.html").read_text()):
+        assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=alert(2)&gt; {{ 7 * 7 }}") == 2
+        assert "alert(1)</script>" not in html
+        assert "<img" not in html
+        assert "a name that somebody wrote stands here too" in html
+    paper = PdfReader(io.BytesIO(seen(house, f"/review/{SITE}/{week.name}.pdf").get_data()))
+    text = " ".join(" ".join(sheet.extract_text() for sheet in paper.pages).split())
+    assert text.count("<script>alert(1)</script><img src=x onerror=alert(2)>") == 2
+
+
+def test_a_week_in_which_nothing_was_said_does_not_look_like_a_good_one(house: Reviewed) -> None:
+    week = house.week.before(5)
+    assert house.run("review", "make", SITE, week.name).exit_code == 0
+    text = seen(house, f"/review/{SITE}/{week.name}").get_data(as_text=True)
+    assert "No model gave an answer this week. Was nobody asked" in text
+    assert "that no alarm stands here says nothing" in text
+    assert "No chart alarmed this week" not in text
+    assert not re.search(r"\b(nan|None|inf)\b", text)
+    assert "0.0 %" not in text
+
+
+def attacked(house: Reviewed, *files: str) -> str:
+    """What `review decide` says of an attack; nothing may be recorded by it."""
+    before = house.house.rooms.changes.count()
+    said = house.run("review", "decide", SITE, house.week.name, *files)
+    assert said.exit_code == 1, said.output
+    assert house.house.rooms.changes.count() == before
+    assert reviewing.decisions(house.house.rooms).of(SITE, house.week.name) is None
+    return str(said.output)
+
+
+def test_the_same_person_twice_is_one_who_signed(house: Reviewed) -> None:
+    one = house.signature("Ada", house.week)
+    other = one.with_name("again.toml")
+    other.write_text(one.read_text())
+    later = house.signature("Ada", house.week, sentence="All as before: the week shows nothing new.")
+    for files in ((one, one), (one, other), (other, later)):
+        assert "not signed by 1 more named people" in attacked(house, *map(str, files))
+
+
+def test_a_signature_of_another_week_or_site_is_refused(house: Reviewed) -> None:
+    week = house.week.before(1)
+    files = [house.signature(name, house.week) for name in ("Ada", "Ben")]
+    for old, new in (
+        (f'week = "{house.week.name}"', f'week = "{week.name}"'),  # the words of another week under the same signature
+        (f'site = "{SITE}"', 'site = "north"'),
+    ):
+        for path in files:
+            path.with_name(f"moved-{path.name}").write_text(path.read_text().replace(old, new))
+        attacked(house, *(str(path.with_name(f"moved-{path.name}")) for path in files))
+    other = [str(house.signature(name, week)) for name in ("Ada", "Ben")]
+    assert f"and what is kept of week {house.week.name} is" in attacked(house, *other)
+
+
+def test_an_approver_of_another_site_signs_nothing_here(house: Reviewed) -> None:
+    files = [str(house.signature(name, house.week)) for name in ("Ada", "Ben")]
+    path = house.house.rooms.settings.approvers
+    listed = path.read_text()
+    try:
+        path.write_text(listed[::-1].replace(f'"{SITE}"'[::-1], '"north"'[::-1], 1)[::-1])  # the last listed: Ben's
+        assert f"signature by Ben: signs at other sites than {SITE}" in attacked(house, *files)
+    finally:
+        path.write_text(listed)
+
+
+def test_a_role_that_nobody_who_signed_holds_is_missing(house: Reviewed) -> None:
+    files = [str(house.signature(name, house.week)) for name in ("Ada", "Ben")]
+    tenants = house.house.rooms.tenants
+    (tenant,) = tenants
+    try:
+        for roles in (("Quality officer", "Head of pharmacy"), ("Quality officer", "Quality officer")):
+            asked = replace(tenant, review=replace(tenant.review, roles=roles))
+            house.house.rooms.__dict__["tenants"] = Tenants((asked,))
+            assert f"not signed by {roles[1]}" in attacked(house, *files)
+    finally:
+        house.house.rooms.__dict__["tenants"] = tenants
+
+
+def test_signatures_under_an_older_version_of_a_week_decide_nothing_about_a_newer_one(house: Reviewed) -> None:
+    files = [str(house.signature(name, house.week)) for name in ("Ada", "Ben")]
+    assert house.run("review", "make", SITE, house.week.name).exit_code == 0  # its figures changed since
+    assert f"and what is kept of week {house.week.name} is" in attacked(house, *files)
+
+
+def test_nothing_is_signed_or_decided_over_the_web(house: Reviewed) -> None:
+    for path in (f"/review/{SITE}/{house.week.name}/decide", f"/review/{SITE}/{house.week.name}/sign"):
+        assert house.house.browser().post(path, base_url=APP).status_code in (404, 405)
+    week = f"/review/{SITE}/{house.week.name}"
+    assert house.house.browser().post(week, data={"decision": "continue"}, base_url=APP).status_code in (401, 403)
+
+
 def test_an_export_is_written_whole_and_a_changed_one_is_named(house: Reviewed, tmp_path: Path) -> None:
     out = tmp_path / "out"
     said = house.run("export", "--out", str(out))
