@@ -74,7 +74,7 @@ def week(site: str, week: str) -> Response:
     """One week's review, as it was kept."""
     rooms = here()
     reader = _reader(rooms, site)
-    kept = _kept(rooms, reader.tenant, week)
+    kept = _kept(rooms, reader.tenant, week, url_for("review.weeks", **reader.address))
     _note(rooms, reader, "viewed")
     return make_response(
         render_template(
@@ -95,7 +95,7 @@ def week_pdf(site: str, week: str) -> Response:
     rooms = here()
     reader = _reader(rooms, site)
     limits.within(rooms, "papers", reader.visit)
-    kept = _kept(rooms, reader.tenant, week)
+    kept = _kept(rooms, reader.tenant, week, url_for("review.weeks", **reader.address))
     _note(rooms, reader, "printed")
     html = review_page.paper(rooms, reader.tenant, kept)
     answer = make_response(review_page.printed(rooms, reader.tenant.id, kept.week.name, html))
@@ -157,15 +157,16 @@ def _note(rooms: Rooms, reader: Reader, kind: str) -> None:
     rooms.audit.note(kind, door=door_of, tenant=reader.tenant.id, user=reader.user)
 
 
-def _kept(rooms: Rooms, tenant: Tenant, written: str) -> Review:
-    """The review of a week as it is written in the address. Raises NotFound."""
+def _kept(rooms: Rooms, tenant: Tenant, written: str, back: str) -> Review:
+    """The review of a week as it is written in the address; `back` is the list. Raises NotFound, FormRefused."""
     try:
         week = Week.read(written)
     except ReviewRefusal:
         raise NotFound("no week is written so; one is written as 2026-W21", "week") from None
     kept = reviewing.reviews(rooms).last(tenant.id, week)
     if kept is None:
-        raise NotFound(say("en", "review.none-yet", site=tenant.id, week=week.name), "week")
+        said = say("en", "review.none-yet", site=tenant.id, week=week.name)
+        raise FormRefused("week-not-reviewed", said, back, 404)
     return kept
 
 

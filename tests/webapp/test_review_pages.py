@@ -348,3 +348,16 @@ def test_an_erasure_throws_away_what_was_drawn_before(house: Reviewed) -> None:
     assert said.exit_code == 0, said.output
     assert rooms.vault.get("paper", f"{SITE}|{house.week.name}") is None
     assert rooms.vault.get("paper", f"{SITE}|{house.week.name}|0") is None
+
+
+def test_a_week_that_nobody_reviewed_yet_says_so_and_leads_back_to_the_list(house: Reviewed) -> None:
+    week = house.week.before(9).name
+    for path in (f"/review/{SITE}/{week}", f"/review/{SITE}/{week}.pdf"):
+        answer = seen(house, path)
+        text = answer.get_data(as_text=True)
+        assert answer.status_code == 404
+        assert "This week has not been reviewed yet" in text
+        assert f'href="/review/{SITE}?visit=' in text
+    odd = seen(house, f"/review/{SITE}/2026-W99")
+    assert odd.status_code == 404
+    assert "There is nothing here" in odd.get_data(as_text=True)
