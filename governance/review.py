@@ -107,7 +107,7 @@ class Reviews:
         """
         r = reviews.c
         with self._store.reading() as connection:
-            keys = connection.scalars(select(r.id).order_by(r.at, r.id)).all()
+            keys = connection.scalars(select(r.id).order_by(r.at, r.week, r.id)).all()
         for key in keys:
             with self._store.reading() as connection:
                 row = connection.execute(select(reviews).where(r.id == key)).mappings().one()
