@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -17,8 +16,8 @@ import structlog
 
 from ehr.tenants import Tenants
 from inference.assessment import VENTILATION
-from tests.webapp.house import House, standing
-from tests.webapp.wired import Caller, wired
+from tests.webapp.house import House
+from tests.webapp.wired import Caller
 
 SICK = "pneumonia-worsening"
 SERVICE = f"/cds-services/{VENTILATION}"
@@ -37,17 +36,6 @@ OPEN = ("/", "/launch", "/standalone", "/callback", "/result", "/about", "/cds-s
         "/.well-known/jwks.json", "/c", "/queue", "/gallery", "/healthz", "/readyz", "/nowhere", "//about", "/about/",
         f"/models/{VENTILATION}/card", f"/models/{VENTILATION}/card.xml", "/gate/demo", "/audits/demo",
         "/static/ordertime.css", SERVICE)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    yield from standing(tmp_path_factory.mktemp("house"))
-
-
-@pytest.fixture(scope="module")
-def caller(house: House) -> Iterator[Caller]:
-    with wired(house) as found:
-        yield found
 
 
 def steady(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
