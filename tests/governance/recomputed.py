@@ -20,24 +20,30 @@ from recomputed_figures import SETTLED, Export, audit, calibration, figures
 from recomputed_gates import gates
 
 
-def review(export: Export, week: str) -> dict[str, Any]:
+def review(export: Export, named: str) -> dict[str, Any]:
+    """The review of a week; of "2026-W21@MOMENT" as the ledger stood at that moment."""
+    week, _, moment = named.partition("@")
+    at = datetime.fromisoformat(moment) if moment else None
     since, until = export.span(week)
     return {
-        "models": [_model(export, model, week) for model in export.thresholds],
+        "models": [_model(export, model, week, at) for model in export.thresholds],
         **_cards(export, since, until),
         "alarms": _alarms(export, since, until),
         "clarity": _clarity(export, week),
     }
 
 
-def _model(export: Export, model: str, week: str) -> dict[str, Any]:
+def _model(export: Export, model: str, week: str, at: datetime | None) -> dict[str, Any]:
     (since, until), (early, _) = export.span(week), export.span(week, 13)
     said = export.table("answers")
     said = said[(said.model == model) & (said.as_of < until)]
+    if at is not None:
+        said = said[said.made_at <= at].assign(shown_at=lambda rows: rows.shown_at.where(rows.shown_at <= at))
     quarter, now = said[said.as_of >= early], said[said.as_of >= since]
     kinds = ["version", "state", "status", "reason"]
     answers = now.groupby(kinds).agg(answers=("id", "count"), shown=("shown_at", "count")).reset_index()
     rows = export.table("outcomes")
+    rows = rows if at is None else rows[rows.recorded_at <= at]
     asked = export.table("predictions")
     asked = asked[asked.probability.notna()]
     settled = set(zip(rows.assessment_id, rows.outcome, strict=True))
@@ -49,11 +55,13 @@ def _model(export: Export, model: str, week: str) -> dict[str, Any]:
         "model": model, "answers": answers.to_dict("records"), "patients": int(now.pseudonym.nunique()),
         "waiting": waits[0], "waiting_quarter": waits[1],
         "labelled": int(((reviews >= since) & (reviews < until)).sum()),
-        "outcomes": _outcomes(export, model, week, now),
+        "outcomes": _outcomes(export, model, week, now, at),
     }  # fmt: skip
 
 
-def _outcomes(export: Export, model: str, week: str, now: pd.DataFrame) -> list[dict[str, Any]]:
+def _outcomes(
+    export: Export, model: str, week: str, now: pd.DataFrame, at: datetime | None
+) -> list[dict[str, Any]]:
     (since, until), (early, _) = export.span(week), export.span(week, 13)
     predictions = export.table("predictions")
     joined = now.merge(predictions[predictions.probability.notna()], left_on="id", right_on="assessment_id")
@@ -61,7 +69,7 @@ def _outcomes(export: Export, model: str, week: str, now: pd.DataFrame) -> list[
     for (version, hours, outcome), part in joined.groupby(["version", "hours", "outcome"]):
         threshold = export.thresholds[model].get(outcome)
         stood = part[part.status == "assessed"]
-        rows = export.settled(model, outcome)
+        rows = export.settled(model, outcome, at)
         rows = rows[(rows.version == version) & (rows.as_of >= early) & (rows.as_of < until)]
         of_week = rows[rows.as_of >= since]
         windows = {"week": _window(of_week, threshold), "quarter": _window(rows, threshold)}
