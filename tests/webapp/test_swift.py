@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -71,10 +72,15 @@ def test_half_a_second_of_the_servers_own_time_is_enough_for_nearly_every_answer
     bodies = [house.asked(SICK) for _ in range(30)]
     house.post(SERVICE, house.asked(SICK))
     spent = []
-    for body in bodies:
-        began = time.thread_time()  # the machine's other work does not count
-        assert house.post(SERVICE, body).status_code == 200
-        spent.append(time.thread_time() - began)
+    gc.collect()
+    gc.freeze()  # what thousands of other tests left in this process is no server's: looking through it takes seconds
+    try:
+        for body in bodies:
+            began = time.thread_time()  # the machine's other work does not count
+            assert house.post(SERVICE, body).status_code == 200
+            spent.append(time.thread_time() - began)
+    finally:
+        gc.unfreeze()
     assert quantiles(spent, n=20)[-1] < 0.5
 
 
